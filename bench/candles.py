@@ -1,0 +1,389 @@
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+"""Candle benchmarks: import, import again, read, roll up, memory, start-up, compression.
+
+Run by ``make bench``. Every ratio is of medians of turns that were interleaved in this run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, LiteralString, cast
+
+import polars as pl
+from pydantic import SecretStr
+
+from bench.minutes import Minutes, find_minutes, long_file
+from candela.candles.copyrows import COPY_COLUMNS, encode
+from candela.candles.importing import import_file
+from candela.candles.read import read_candles
+from candela.candles.rollups import refresh_rollups
+from candela.clock import SystemClock
+from candela.db.connect import Database, Role
+from candela.db.migrate import migrate
+from candela.embedded import open_places, stop_servers
+from candela.embedded.bootstrap import create_database
+from candela.files.options import ReadOptions
+from candela.market.instrument import Instrument
+from candela.market.timeframe import Timeframe
+from candela.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg
+
+INSTRUMENT = Instrument("bitfinex", "BTC/USD")
+MINUTE, HOUR = Timeframe.parse("1m"), Timeframe.parse("1h")
+TABLES = (
+    "candles", "candle_revisions", "batches", "quarantine", "gaps", "rollup_ranges",
+    "candle_files",
+)  # fmt: skip
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds that the work took."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def as_query(text: str) -> LiteralString:
+    """Let SQL that this file put together through psycopg's type of constant strings."""
+    return cast("LiteralString", text)
+
+
+class Bench:
+    """One database, one set of minutes, and the lines of the table."""
+
+    def __init__(self, database: Database, minutes: Minutes, turns: int) -> None:
+        self.database = database
+        self.minutes = minutes
+        self.turns = turns
+        self.lines: list[tuple[str, str, str]] = []
+
+    def add(self, what: str, measured: str, aim: str) -> None:
+        """Keep a line of the table and print it."""
+        self.lines.append((what, measured, aim))
+        print(f"{what:<58} {measured:<46} {aim}", flush=True)
+
+    def empty(self) -> None:
+        """Take everything out of the tables and let the server settle."""
+        with self.database.connect(autocommit=True) as connection:
+            names = ", ".join(f"market.{name}" for name in TABLES)
+            connection.execute(as_query(f"TRUNCATE {names}"))
+            connection.execute("CHECKPOINT")
+
+    def connection(self) -> psycopg.Connection:
+        """Open a connection as the pipelines role."""
+        return self.database.connect(Role.PIPELINES, autocommit=True)
+
+    def bare_copy(self, pieces: list[bytes]) -> None:
+        """COPY ready-made buffers into the table, in one transaction, and nothing else."""
+        statement = f"COPY market.candles ({COPY_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+        with (
+            self.connection() as connection,
+            connection.cursor() as cursor,
+            cursor.copy(statement) as copy,
+        ):
+            for piece in pieces:
+                copy.write(piece)
+
+    def staged_upsert(self, pieces: list[bytes]) -> None:
+        """COPY into a temporary table and upsert from there: the usual way to import again."""
+        with self.connection() as connection, connection.transaction():
+            cursor = connection.cursor()
+            cursor.execute(
+                "CREATE TEMPORARY TABLE staged (LIKE market.candles INCLUDING DEFAULTS)"
+                " ON COMMIT DROP"
+            )
+            with cursor.copy(f"COPY staged ({COPY_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+                for piece in pieces:
+                    copy.write(piece)
+            cursor.execute(
+                f"INSERT INTO market.candles ({COPY_COLUMNS}) SELECT {COPY_COLUMNS} FROM staged"
+                " ON CONFLICT (instrument_id, timeframe_s, time) DO UPDATE SET"
+                " open = excluded.open, high = excluded.high, low = excluded.low,"
+                " close = excluded.close, volume = excluded.volume, batch_id = excluded.batch_id"
+            )
+
+    def imported(self, path: Path, *, again: bool = False) -> None:
+        """Import a file through the public way."""
+        with closing(self.connection()) as connection:
+            import_file(connection, path, ReadOptions(), clock=SystemClock(), again=again)
+
+    def run_import(self, folder: Path) -> None:
+        """Import of a new range, and again unchanged and with 1 % changed."""
+        rows = self.minutes.frame.height
+        pieces = [
+            bytes(piece)
+            for piece in encode(self.minutes.frame, batch_id=1, instrument_id=1, timeframe_s=60)
+        ]
+        changed_path = folder / "changed.parquet"
+        pl.read_parquet(self.minutes.path).with_columns(
+            close=pl.when(pl.int_range(pl.len()) % 100 == 7)
+            .then((pl.col("high") + pl.col("low")) / 2)
+            .otherwise("close")
+        ).write_parquet(changed_path, compression="zstd", row_group_size=262_144)
+        bare: list[float] = []
+        new: list[float] = []
+        again: list[float] = []
+        upsert: list[float] = []
+        changed: list[float] = []
+        for _ in range(self.turns):
+            self.empty()
+            bare.append(timed(lambda: self.bare_copy(pieces)))
+            upsert.append(timed(lambda: self.staged_upsert(pieces)))
+            self.empty()
+            new.append(timed(lambda: self.imported(self.minutes.path)))
+            again.append(timed(lambda: self.imported(self.minutes.path, again=True)))
+            changed.append(timed(lambda: self.imported(changed_path)))
+        with self.connection() as connection:
+            kept = connection.execute("SELECT count(*) FROM market.candle_revisions").fetchone()
+        medians = [
+            rows / statistics.median(one) / 1e3 for one in (bare, new, upsert, again, changed)
+        ]
+        self.add("bare binary COPY, buffers ready", f"{medians[0]:,.0f} k rows/s", "")
+        self.add(
+            "import of a new range: Parquet to stored, checked, gaps",
+            f"{medians[1]:,.0f} k rows/s = {medians[1] / medians[0]:.2f} of bare COPY",
+            ">= 0.7",
+        )
+        self.add("staged upsert of the same rows", f"{medians[2]:,.0f} k rows/s", "")
+        self.add(
+            "import again, unchanged (--again: read and compared)",
+            f"{medians[3]:,.0f} k rows/s = {medians[3] / medians[2]:.2f} of staged upsert",
+            ">= 1.0",
+        )
+        self.add(
+            "import again, 1 % changed",
+            f"{medians[4]:,.0f} k rows/s = {medians[4] / medians[2]:.2f} of staged upsert;"
+            f" {kept[0] if kept else 0:,} old values kept",
+            "figure said",
+        )
+
+    def run_read(self) -> None:
+        """Read every row to polars, beside ADBC's own way; rolled-up hours beside minutes."""
+        query = (
+            "SELECT time, open, high, low, close, volume, flags FROM market.candles"
+            " WHERE timeframe_s = 60 AND instrument_id = (SELECT instrument_id"
+            " FROM market.instruments WHERE venue = 'bitfinex' AND symbol = 'BTC/USD')"
+            " ORDER BY time"
+        )
+        url = self.database.url(Role.ANALYST)
+
+        def adbc() -> None:
+            from adbc_driver_postgresql import dbapi
+
+            with dbapi.connect(url) as connection, connection.cursor() as cursor:
+                cursor.execute(query)
+                frame = pl.from_arrow(cursor.fetch_arrow_table())
+                assert len(frame) == self.minutes.frame.height
+
+        def ours() -> None:
+            frame = read_candles(self.database, INSTRUMENT, MINUTE).frame
+            assert frame.height == self.minutes.frame.height
+
+        adbc()
+        peer: list[float] = []
+        mine: list[float] = []
+        for _ in range(self.turns + 2):
+            peer.append(timed(adbc))
+            mine.append(timed(ours))
+        rows = self.minutes.frame.height
+        rates = [rows / statistics.median(one) / 1e3 for one in (peer, mine)]
+        self.add("ADBC reading the rows", f"{rates[0]:,.0f} k rows/s", "")
+        self.add(
+            "read_candles of the same rows",
+            f"{rates[1]:,.0f} k rows/s = {rates[1] / rates[0]:.2f} of ADBC",
+            ">= 0.8",
+        )
+
+    def run_rollups(self) -> None:
+        """Two years of hours: from the rollup, and computed from the minutes."""
+        seconds = timed(lambda: refresh_rollups(self.database))
+        until = self.minutes.frame["time"][-1]
+        since = until.replace(year=until.year - 2)
+        with self.connection() as connection:
+            row = connection.execute(
+                "SELECT instrument_id FROM market.instruments WHERE symbol = 'BTC/USD'"
+            ).fetchone()
+        key = row[0] if row else 0
+        compute = (
+            "SELECT date_bin('1 hour', time, 'epoch'), (array_agg(open ORDER BY time))[1],"
+            " max(high), min(low), (array_agg(close ORDER BY time DESC))[1],"
+            " sum(volume), count(*) FROM market.candles"
+            f" WHERE instrument_id = {key} AND timeframe_s = 60"
+            f" AND time >= '{since}' AND time < '{until}' GROUP BY 1 ORDER BY 1"
+        )
+        if self.is_timescale():
+            for plain, native in (
+                ("date_bin('1 hour', time, 'epoch')", "time_bucket('1 hour', time)"),
+                ("(array_agg(open ORDER BY time))[1]", "first(open, time)"),
+                ("(array_agg(close ORDER BY time DESC))[1]", "last(close, time)"),
+            ):
+                compute = compute.replace(plain, native)
+        rolled = (
+            f"SELECT * FROM market.candles_1h WHERE instrument_id = {key} AND timeframe_s = 60"
+            f" AND time >= '{since}' AND time < '{until}' ORDER BY time"
+        )
+        slow: list[float] = []
+        fast: list[float] = []
+        whole: list[float] = []
+        with self.database.connect(Role.ANALYST) as connection:
+            for _ in range(self.turns + 2):
+                slow.append(timed(lambda: connection.execute(as_query(compute)).fetchall()))
+                fast.append(timed(lambda: connection.execute(as_query(rolled)).fetchall()))
+                whole.append(
+                    timed(lambda: read_candles(self.database, INSTRUMENT, HOUR, since, until))
+                )
+        medians = [statistics.median(one) for one in (slow, fast, whole)]
+        self.add("refresh of the five rollups for all minutes", f"{seconds:.1f} s", "")
+        self.add("1h of two years computed from minutes", f"{medians[0] * 1e3:,.0f} ms", "")
+        self.add(
+            "1h of two years from candles_1h",
+            f"{medians[1] * 1e3:,.0f} ms = {medians[0] / medians[1]:.1f} times faster",
+            ">= 20 on TimescaleDB",
+        )
+        self.add("the same through read_candles", f"{medians[2] * 1e3:,.0f} ms", "")
+
+    def is_timescale(self) -> bool:
+        """Whether the rollups are continuous aggregates."""
+        with self.connection() as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'"
+            ).fetchone()
+        return bool(row and row[0])
+
+    def run_compression(self) -> None:
+        """Size of the stored minutes before and after compression."""
+        if not self.is_timescale():
+            self.add("compression of stored minutes", "needs TimescaleDB", ">= 8")
+            return
+        with self.database.connect(autocommit=True) as connection:
+            before = connection.execute("SELECT hypertable_size('market.candles')").fetchone()
+            connection.execute(
+                "SELECT compress_chunk(c, true) FROM show_chunks('market.candles') AS c"
+            )
+            after = connection.execute("SELECT hypertable_size('market.candles')").fetchone()
+        assert before is not None
+        assert after is not None
+        rows = self.minutes.frame.height
+        self.add(
+            "compression of stored minutes",
+            f"{before[0] / after[0]:.1f} times ({before[0] / rows:.0f} to"
+            f" {after[0] / rows:.1f} bytes a row, indexes included)",
+            ">= 8",
+        )
+
+
+def run_memory(bench: Bench, folder: Path, rows: int) -> None:
+    """Peak memory of importing many rows, in a process of its own."""
+    path = long_file(folder, bench.minutes, rows)
+    bench.empty()
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from pydantic import SecretStr\n"
+        "from candela.candles.importing import import_file\n"
+        "from candela.clock import SystemClock\n"
+        "from candela.db.connect import Database, Role\n"
+        "from candela.files.options import ReadOptions\n"
+        "database = Database(SecretStr(sys.stdin.read()), roles_log_in=sys.argv[2] == 'True')\n"
+        "with database.connect(Role.PIPELINES, autocommit=True) as connection:\n"
+        "    path = Path(sys.argv[1])\n"
+        "    report = import_file(connection, path, ReadOptions(), clock=SystemClock())\n"
+        "print(report.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path), str(bench.database.roles_log_in)],
+        input=bench.database.admin_url.get_secret_value(),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    count, peak = map(int, done.stdout.split())
+    bench.add(
+        f"import of {count:,} rows, peak memory",
+        f"{peak / 1024:,.0f} MB in {time.perf_counter() - started:.0f} s",
+        "<= 600 MB",
+    )
+
+
+def run_start(bench: Bench, turns: int) -> None:
+    """Start of the command line, and what importing the kernel loads."""
+    program = Path(sys.executable).with_name("candela")
+    environment = {**os.environ, "COLUMNS": "100"}
+    seconds = [
+        timed(
+            lambda: subprocess.run(
+                [program, "--help"], capture_output=True, check=True, env=environment
+            )
+        )
+        for _ in range(turns + 4)
+    ]
+    bench.add("candela --help", f"{statistics.median(seconds):.2f} s", "<= 0.5 s")
+    heavy = "pandas dagster vectorbt great_expectations ccxt"
+    code = (
+        "import sys, candela, candela.notebook, candela.commands.app\n"
+        f"print([name for name in '{heavy}'.split() if name in sys.modules])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    bench.add("heavy packages that importing candela loads", loaded.stdout.strip(), "none")
+
+
+def main() -> None:
+    """Measure everything on the embedded server, or on the one CANDELA_TEST_DATABASE_URL names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--long-rows", type=int, default=10_000_000)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="candela-bench-"))
+    settings = load_settings().model_copy(
+        update={"state_dir": folder / "state", "database_url": None, "redis_url": None}
+    )
+    named = settings.test_database_url
+    try:
+        server = (
+            Database(SecretStr(named.get_secret_value()))
+            if named
+            else open_places(settings).database
+        )
+        database = create_database(server, f"candela_bench_{os.getpid()}", owner=None)
+        report = migrate(database)
+        minutes = find_minutes(folder, given.rows)
+        with database.connect() as connection:
+            row = connection.execute("SELECT version()").fetchone()
+        print(f"{row[0] if row else ''}\nvariant {report.variant}; {minutes.frame.height:,} minutes,"
+              f" {'real' if minutes.is_real else 'the shipped day repeated'}; {given.turns} turns\n")  # fmt: skip
+        bench = Bench(database, minutes, given.turns)
+        bench.run_import(folder)
+        bench.run_read()
+        bench.run_rollups()
+        bench.run_compression()
+        run_memory(bench, folder, given.long_rows)
+        run_start(bench, given.turns)
+        if given.json:
+            given.json.write_text(json.dumps(bench.lines, indent=1))
+        with server.connect(autocommit=True) as connection:
+            connection.execute(as_query(f"DROP DATABASE {database.name} WITH (FORCE)"))
+    finally:
+        if named is None:
+            stop_servers(settings.state_dir)
+        shutil.rmtree(folder, ignore_errors=True)
+    print(
+        f"\npeak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB"
+    )

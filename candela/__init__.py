@@ -1,0 +1,1 @@
+"""Candela's kernel: the words, rules and doors that every room shares."""

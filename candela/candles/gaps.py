@@ -1,0 +1,239 @@
+"""Gaps: candles that the grid has and the store has not, each with the reason it is absent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import psycopg
+
+    from candela.candles.series import Series
+
+__all__ = ["Gap", "GapChange", "list_gaps", "record_gaps", "sum_gaps"]
+
+_QUIET_CANDLES: Final = 60
+"""A hole up to this many candles of five minutes or less is taken for a market without trades."""
+
+_FIND: Final = """
+CREATE TEMPORARY TABLE gaps_found ON COMMIT DROP AS
+SELECT
+    step.previous_at + make_interval(secs => %(timeframe)s) AS from_at,
+    step.time AS to_at,
+    (extract(epoch FROM step.time - step.previous_at) / %(timeframe)s)::integer - 1
+        AS candles_missing
+FROM (
+    SELECT c.time, lag(c.time) OVER (ORDER BY c.time) AS previous_at
+    FROM market.candles AS c
+    WHERE c.instrument_id = %(instrument)s AND c.timeframe_s = %(timeframe)s
+      AND c.time >= coalesce((
+          SELECT max(e.time) FROM market.candles AS e
+          WHERE e.instrument_id = %(instrument)s AND e.timeframe_s = %(timeframe)s
+            AND e.time < %(since)s
+      ), %(since)s)
+      AND c.time <= coalesce((
+          SELECT min(e.time) FROM market.candles AS e
+          WHERE e.instrument_id = %(instrument)s AND e.timeframe_s = %(timeframe)s
+            AND e.time >= %(until)s
+      ), %(until)s)
+) AS step
+WHERE step.time - step.previous_at > make_interval(secs => %(timeframe)s)
+"""
+# What is known about each hole, in the order in which it decides. Nobody asked the source for it:
+# not fetched. The market was shut: closed. Everything else stored of the venue lacks it too: an
+# outage. A venue that was asked and answered around it, or a short hole between minutes: no trades.
+# The rest: the source has a hole.
+_CLASSIFY: Final = """
+CREATE TEMPORARY TABLE gaps_judged ON COMMIT DROP AS
+SELECT g.from_at, g.to_at, g.candles_missing,
+    CASE
+        WHEN NOT asked.is_asked THEN 'not_fetched'
+        WHEN i.kind IN ('fx', 'metal', 'equity') AND shut.is_shut THEN 'closed'
+        WHEN others.is_outage THEN 'outage'
+        WHEN asked.is_answered THEN 'no_trades'
+        WHEN g.candles_missing <= %(quiet)s AND %(timeframe)s <= 300 THEN 'no_trades'
+        ELSE 'source_hole'
+    END AS reason
+FROM gaps_found AS g
+INNER JOIN market.instruments AS i ON i.instrument_id = %(instrument)s
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(range_agg(tstzrange(b.from_at, b.to_at)), '{}'::tstzmultirange)
+            @> tstzrange(g.from_at, g.to_at) AS is_asked,
+        coalesce(range_agg(tstzrange(b.from_at, b.to_at)) FILTER (WHERE b.kind <> 'file'),
+            '{}'::tstzmultirange) @> tstzrange(g.from_at, g.to_at) AS is_answered
+    FROM spans AS b
+    WHERE b.from_at < g.to_at AND b.to_at > g.from_at
+) AS asked
+CROSS JOIN LATERAL (
+    SELECT
+        (extract(isodow FROM g.from_at) = 6
+            OR (extract(isodow FROM g.from_at) = 5 AND extract(hour FROM g.from_at) >= 20)
+            OR extract(isodow FROM g.from_at) = 7)
+        AND g.to_at - g.from_at <= interval '3 days'
+        OR (i.kind = 'metal' AND g.to_at - g.from_at <= interval '75 minutes'
+            AND extract(hour FROM g.from_at) BETWEEN 20 AND 23)
+        OR (i.kind = 'equity' AND g.to_at - g.from_at <= interval '4 days 20 hours'
+            AND (extract(hour FROM g.from_at) >= 17 OR %(timeframe)s >= 86400)) AS is_shut
+) AS shut
+CROSS JOIN LATERAL (
+    SELECT count(*) > 0 AND NOT bool_or(o.is_trading) AS is_outage
+    FROM (
+        SELECT EXISTS (
+            SELECT 1 FROM market.candles AS c
+            WHERE c.instrument_id = p.instrument_id AND c.timeframe_s = %(timeframe)s
+              AND c.time >= g.from_at AND c.time < g.to_at
+        ) AS is_trading
+        FROM peers AS p
+        WHERE p.first_at < g.from_at AND p.last_at >= g.to_at
+    ) AS o
+) AS others
+"""
+_SPANS: Final = """
+CREATE TEMPORARY TABLE spans ON COMMIT DROP AS
+SELECT b.kind, lower(span.one) AS from_at, upper(span.one) AS to_at
+FROM (
+    SELECT b.kind, unnest(range_agg(tstzrange(b.from_at, b.to_at))) AS one
+    FROM market.batches AS b
+    WHERE b.instrument_id = %(instrument)s AND b.timeframe_s = %(timeframe)s
+    GROUP BY b.kind
+) AS span
+CROSS JOIN LATERAL (SELECT span.kind) AS b
+"""
+_PEERS: Final = """
+CREATE TEMPORARY TABLE peers ON COMMIT DROP AS
+SELECT b.instrument_id, min(b.from_at) AS first_at, max(b.to_at) AS last_at
+FROM market.batches AS b
+INNER JOIN market.instruments AS i USING (instrument_id)
+WHERE b.timeframe_s = %(timeframe)s AND b.instrument_id <> %(instrument)s
+  AND i.venue = (
+      SELECT m.venue FROM market.instruments AS m WHERE m.instrument_id = %(instrument)s
+  )
+GROUP BY b.instrument_id
+"""
+_FORGET_FILLED: Final = """
+DELETE FROM market.gaps AS g
+WHERE g.instrument_id = %(instrument)s AND g.timeframe_s = %(timeframe)s
+  AND g.from_at < %(until)s AND g.to_at > %(since)s
+  AND NOT EXISTS (SELECT 1 FROM gaps_judged AS j WHERE j.from_at = g.from_at)
+"""
+_RECORD: Final = """
+INSERT INTO market.gaps AS g
+    (instrument_id, timeframe_s, from_at, to_at, candles_missing, reason, checked_at, found_at)
+SELECT %(instrument)s, %(timeframe)s, j.from_at, j.to_at, j.candles_missing, j.reason,
+    %(now)s, %(now)s
+FROM gaps_judged AS j
+ON CONFLICT (instrument_id, timeframe_s, from_at) DO UPDATE SET
+    to_at = excluded.to_at, candles_missing = excluded.candles_missing,
+    reason = excluded.reason, checked_at = excluded.checked_at
+WHERE (g.to_at, g.reason) IS DISTINCT FROM (excluded.to_at, excluded.reason)
+RETURNING (xmax = 0)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A run of absent candles, from the first of them up to the next that is there."""
+
+    instrument: str
+    timeframe_s: int
+    from_at: datetime
+    to_at: datetime
+    candles_missing: int
+    reason: str
+    repair_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class GapChange:
+    """What a look for gaps changed in the record."""
+
+    new: int
+    changed: int
+    filled: int
+
+
+def record_gaps(
+    connection: psycopg.Connection,
+    series: Series,
+    since: datetime,
+    until: datetime,
+    *,
+    now: datetime,
+) -> GapChange:
+    """Find the gaps of a series that touch [since, until) and record them with their reasons.
+
+    In one transaction: a gap that was filled leaves the record, one that shrank is kept with its
+    new bounds. Nothing is written where nothing changed.
+    """
+    values = {
+        "instrument": series.instrument_id,
+        "timeframe": series.timeframe.seconds,
+        "since": since,
+        "until": until,
+        "now": now,
+        "quiet": _QUIET_CANDLES,
+    }
+    with connection.transaction(), connection.cursor() as cursor:
+        for statement in (_SPANS, _PEERS, _FIND, _CLASSIFY):
+            cursor.execute(statement, values)
+        filled = cursor.execute(_FORGET_FILLED, values).rowcount
+        inserted = [is_new for (is_new,) in cursor.execute(_RECORD, values).fetchall()]
+    return GapChange(inserted.count(True), inserted.count(False), filled)
+
+
+_LIST: Final = """
+SELECT i.venue || ':' || i.symbol, g.timeframe_s, g.from_at, g.to_at, g.candles_missing, g.reason,
+    g.repair_attempts
+FROM market.gaps AS g
+INNER JOIN market.instruments AS i USING (instrument_id)
+WHERE (%(instrument)s::integer IS NULL OR g.instrument_id = %(instrument)s)
+  AND (%(timeframe)s::integer IS NULL OR g.timeframe_s = %(timeframe)s)
+  AND (%(since)s::timestamptz IS NULL OR g.to_at > %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR g.from_at < %(until)s)
+  AND (%(reason)s::text IS NULL OR g.reason = %(reason)s)
+ORDER BY 1, 2, g.from_at
+LIMIT %(limit)s
+"""
+
+
+def list_gaps(
+    connection: psycopg.Connection,
+    *,
+    instrument_id: int | None = None,
+    timeframe_s: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    reason: str | None = None,
+    limit: int | None = None,
+) -> list[Gap]:
+    """Return recorded gaps, by instrument, timeframe and time."""
+    rows = connection.execute(
+        _LIST,
+        {
+            "instrument": instrument_id,
+            "timeframe": timeframe_s,
+            "since": since,
+            "until": until,
+            "reason": reason,
+            "limit": limit,
+        },
+    ).fetchall()
+    return [Gap(*cast("tuple[str, int, datetime, datetime, int, str, int]", row)) for row in rows]
+
+
+def sum_gaps(
+    connection: psycopg.Connection, *, instrument_id: int | None = None
+) -> list[tuple[str, int, str, int, int]]:
+    """Return (instrument, timeframe in seconds, reason, gaps, candles missing), summed."""
+    rows = connection.execute(
+        "SELECT i.venue || ':' || i.symbol, g.timeframe_s, g.reason, count(*),"
+        " sum(g.candles_missing)::bigint"
+        " FROM market.gaps AS g INNER JOIN market.instruments AS i USING (instrument_id)"
+        " WHERE (%(instrument)s::integer IS NULL OR g.instrument_id = %(instrument)s)"
+        " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        {"instrument": instrument_id},
+    ).fetchall()
+    return [cast("tuple[str, int, str, int, int]", row) for row in rows]

@@ -1,0 +1,82 @@
+"""Options that say what a candle file is, where the file itself does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast, get_args
+
+import typer
+
+from candela.errors import DataError
+
+if TYPE_CHECKING:
+    from candela.files.options import ReadOptions, Unit
+
+__all__ = [
+    "BadOption",
+    "ColumnsOption",
+    "InstrumentOption",
+    "TimeframeOption",
+    "UnitOption",
+    "file_options",
+]
+
+InstrumentOption = Annotated[
+    str | None,
+    typer.Option("--instrument", "-i", help="exchange:SYMBOL, where the file does not say."),
+]
+TimeframeOption = Annotated[
+    str | None, typer.Option("--timeframe", "-t", help="Such as 1m or 1h; else found in the file.")
+]
+UnitOption = Annotated[
+    str | None, typer.Option("--unit", help="Unit of whole-number times: s, ms, us or ns.")
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option("--columns", help="Which columns are what, such as time=ts,open=o,high=hi."),
+]
+
+
+class BadOption(DataError):
+    """An option says something that cannot be understood."""
+
+    code = "bad_option"
+
+
+def file_options(
+    instrument: str | None, timeframe: str | None, unit: str | None, columns: str | None
+) -> ReadOptions:
+    """Read the options about a file.
+
+    Raises
+    ------
+    BadOption
+        The unit is unknown, or the columns are not name=column pairs.
+    BadInstrument, UnknownTimeframe
+        The name is not one.
+    """
+    from candela.files.options import ReadOptions, Unit
+    from candela.market.instrument import Instrument
+    from candela.market.timeframe import Timeframe
+
+    if unit is not None and unit not in get_args(Unit):
+        message = f"--unit {unit} is not a unit of time."
+        raise BadOption(message, f"One of {', '.join(get_args(Unit))}.")
+    return ReadOptions(
+        instrument=Instrument.parse(instrument) if instrument else None,
+        timeframe=Timeframe.parse(timeframe) if timeframe else None,
+        unit=cast("Unit | None", unit),
+        columns=_columns(columns),
+    )
+
+
+def _columns(text: str | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in (text or "").split(","):
+        if not pair.strip():
+            continue
+        name, equals, column = pair.partition("=")
+        if not equals or not name.strip():
+            message = f"--columns {text!r} is not understood at {pair!r}."
+            raise BadOption(message, "Write pairs, such as time=ts,open=o,high=hi,low=lo,close=c.")
+        found[name.strip()] = column.strip()
+    return found

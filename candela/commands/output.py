@@ -1,0 +1,156 @@
+"""What a person sees and what a script reads: text or one JSON object, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from candela.errors import CandelaError
+
+__all__ = ["JsonFlag", "Output", "report_error", "table"]
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+_PLAIN_EVERY_S: Final = 5.0
+
+
+class Output:
+    """Print results; in JSON mode exactly one object reaches stdout."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def result(self, data: object, text: str) -> None:
+        """Print the result: ``data`` for scripts, ``text`` for people."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(data, default=_plain, ensure_ascii=False) + "\n")
+        elif text:
+            sys.stdout.write(text.rstrip("\n") + "\n")
+
+    def note(self, text: str) -> None:
+        """Tell a person something on the way; scripts are spared it."""
+        if not self.as_json:
+            sys.stderr.write(text + "\n")
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[float, int], None]]:
+        """Show how far long work is; yields a function of (share 0..1, rows).
+
+        A terminal gets a bar with rows/s and the time left; a file gets a line every few seconds;
+        JSON mode nothing.
+        """
+        if self.as_json:
+            yield lambda _share, _rows: None
+        elif sys.stderr.isatty():
+            with _bar(what) as update:
+                yield update
+        else:
+            yield _lines(what)
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[float, int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    started = time.monotonic()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[rows]:,} rows"),
+        TextColumn("{task.fields[rate]:,.0f} rows/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=1.0, rows=0, rate=0.0)
+
+        def update(share: float, rows: int) -> None:
+            rate = rows / max(time.monotonic() - started, 1e-6)
+            progress.update(task, completed=share, rows=rows, rate=rate)
+
+        yield update
+
+
+def _lines(what: str) -> Callable[[float, int], None]:
+    started = last = time.monotonic()
+
+    def update(share: float, rows: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < _PLAIN_EVERY_S:
+            return
+        last = now
+        left = (now - started) * (1 - share) / share if share > 0 else 0.0
+        rate = rows / (now - started)
+        sys.stderr.write(
+            f"{what}: {share:.0%}, {rows:,} rows, {rate:,.0f} rows/s, {left:.0f} s left\n"
+        )
+
+    return update
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a plain aligned table: numbers to the right, words to the left."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [
+        max([len(header), *(len(row[place]) for row in cells)])
+        for place, header in enumerate(headers)
+    ]
+    is_number = [
+        bool(rows)
+        and all(isinstance(row[place], int | float) or row[place] is None for row in rows)
+        for place in range(len(headers))
+    ]
+
+    def line(values: Sequence[str]) -> str:
+        return "  ".join(
+            value.rjust(width) if right else value.ljust(width)
+            for value, width, right in zip(values, widths, is_number, strict=True)
+        ).rstrip()
+
+    return "\n".join([line(headers), line(["-" * width for width in widths]), *map(line, cells)])
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return str(value)
+
+
+def _plain(value: Any) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    return str(value)
+
+
+def report_error(error: CandelaError, *, as_json: bool) -> None:
+    """Say what went wrong: words on stderr, or one object on stdout in JSON mode."""
+    if as_json:
+        sys.stdout.write(json.dumps({"error": error.as_dict()}, ensure_ascii=False) + "\n")
+        return
+    sys.stderr.write(f"error: {error.message}\n")
+    if error.hint:
+        sys.stderr.write(f"  {error.hint}\n")

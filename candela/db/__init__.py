@@ -1,0 +1,1 @@
+"""The doors to PostgreSQL: connections by role, the runner of sql/, named queries."""

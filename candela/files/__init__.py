@@ -1,0 +1,1 @@
+"""Candle files: known layouts, readers and the report on a file."""

@@ -1,0 +1,1 @@
+"""The market's words: timeframes, instruments and the candle frame."""

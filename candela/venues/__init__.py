@@ -1,0 +1,1 @@
+"""Trading venues over their public REST interfaces: the only room that knows ccxt."""

@@ -1,0 +1,218 @@
+"""The one door to ccxt: exchange classes whose pace, answers and shapes are under our control."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from urllib.parse import urlsplit
+
+from candela.venues.classify import Answer
+from candela.venues.errors import UnknownVenue, VenueLibraryTooOld
+from candela.venues.limits import pool_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+    import aiohttp
+
+    from candela.clock import Clock
+
+__all__ = ["CCXT_FLOOR", "Call", "ShapeError", "open_exchange", "record", "require_library"]
+
+CCXT_FLOOR: Final = "4.5.90"
+"""The oldest ccxt that the venue tests were run with; a resolver may pick a far older one."""
+
+
+class ShapeError(Exception):
+    """An answer is not what the call must give; caught where requests are repeated."""
+
+
+@dataclass(slots=True)
+class Call:
+    """What happened on the wire during one call of ccxt, which may be several requests.
+
+    Parameters
+    ----------
+    rows
+        Candle rows as ccxt parsed them, before it sorted, filtered or dropped any; None where the
+        exchange class has its own way.
+    """
+
+    answers: list[Answer] = field(default_factory=list[Answer])
+    rows: list[list[Any]] | None = None
+
+    def digest(self) -> str:
+        """Return the sha256 of the bodies, in the order in which they came."""
+        digest = hashlib.sha256()
+        for answer in self.answers:
+            digest.update(answer.body.encode())
+        return f"sha256:{digest.hexdigest()}"
+
+
+class Pace(Protocol):
+    """Wait until a request may be sent."""
+
+    def __call__(self, pool: str, cost: float) -> Awaitable[None]:
+        """Wait for a request of ccxt's cost in one pool of the venue."""
+        ...
+
+
+_CALL: Final[ContextVar[Call]] = ContextVar("candela_venue_call")
+
+
+@contextlib.contextmanager
+def record() -> Iterator[Call]:
+    """Record what happens on the wire in the block and in the tasks that it starts."""
+    call = Call()
+    token = _CALL.set(call)
+    try:
+        yield call
+    finally:
+        _CALL.reset(token)
+
+
+def require_library() -> None:
+    """Refuse a ccxt that is older than the floor.
+
+    Raises
+    ------
+    VenueLibraryTooOld
+        Newer ones pin their requirements, so that a resolver silently takes an old one.
+    """
+    installed = version("ccxt")
+    if _numbers(installed) < _numbers(CCXT_FLOOR):
+        message = f"ccxt {installed} is installed, but at least {CCXT_FLOOR} is needed."
+        raise VenueLibraryTooOld(message, "Install from the lock: requirements/dev.lock.")
+
+
+def open_exchange(
+    venue: str, session: aiohttp.ClientSession, pace: Pace, clock: Clock, timeout_s: float
+) -> Any:  # ccxt has no types that hold for every exchange
+    """Return a ccxt exchange whose every request goes through the session, pace and checks.
+
+    Raises
+    ------
+    UnknownVenue
+        ccxt has no exchange of that id; the hint names near ones.
+    VenueLibraryTooOld
+        The installed ccxt is older than the floor.
+    """
+    require_library()
+    import ccxt.async_support as ccxt
+
+    ids = cast("list[str]", ccxt.exchanges)
+    if venue not in ids:
+        near = get_close_matches(venue.lower(), ids, n=3, cutoff=0.6)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "ccxt names it differently."
+        raise UnknownVenue(f"No exchange has the id {venue!r}.", hint)
+    base = cast("type[Any]", getattr(ccxt, venue))
+    guarded = _guard(base, venue, pace, clock)
+    exchange = guarded(
+        {
+            "session": session,
+            "timeout": round(timeout_s * 1_000),
+            # Our pace takes the place of ccxt's limiter, which knows one instance only.
+            "enableRateLimit": True,
+            "enableLastHttpResponse": False,
+            "enableLastJsonResponse": False,
+        }
+    )
+    # Currencies are deposits and withdrawals: one more large answer that candles have no use for.
+    exchange.has["fetchCurrencies"] = False
+    # A connector that may reach one gateway only must not be got round by a proxy.
+    exchange.aiohttp_trust_env = False
+    return exchange
+
+
+def _guard(base: type[Any], venue: str, pace: Pace, clock: Clock) -> type[Any]:
+    class Guarded(base):
+        """An exchange class of ccxt with our hooks."""
+
+        def calculate_rate_limiter_cost(
+            self, api: Any, method: Any, path: Any, params: Any, config: Any = None
+        ) -> Any:
+            # throttle() follows at once, in the same task, without the section it needs.
+            self.next_pool = pool_of(venue, api if isinstance(api, str) else str(api[0]))
+            return super().calculate_rate_limiter_cost(api, method, path, params, config or {})
+
+        async def throttle(self, cost: Any = None) -> None:
+            await pace(self.next_pool, float(cost if cost is not None else 1.0))
+
+        def on_rest_response(  # noqa: PLR0913, PLR0917 - ccxt's signature
+            self,
+            code: int,
+            reason: str,
+            url: str,
+            method: str,
+            response_headers: Mapping[str, str],
+            response_body: str,
+            request_headers: Any,
+            request_body: Any,
+        ) -> str:
+            parts = urlsplit(url)
+            answer = Answer(
+                place=f"{parts.hostname}{parts.path}",
+                status=code,
+                headers={name.lower(): text for name, text in response_headers.items()},
+                body=response_body,
+                received_at=clock.now(),
+            )
+            _CALL.get().answers.append(answer)
+            return super().on_rest_response(
+                code,
+                reason,
+                url,
+                method,
+                response_headers,
+                response_body,
+                request_headers,
+                request_body,
+            )
+
+        def parse_json(self, http_response: str) -> Any:
+            parsed = super().parse_json(http_response)
+            call = _CALL.get()
+            last = call.answers[-1]
+            if parsed is None and 200 <= last.status < 300:
+                # ccxt would take a cut body for an empty answer.
+                call.answers[-1] = Answer(
+                    last.place, last.status, last.headers, last.body, last.received_at, is_cut=True
+                )
+                raise ShapeError("the body is cut or is not JSON")
+            return parsed
+
+        def parse_ohlcvs(
+            self,
+            ohlcvs: Any,
+            market: Any = None,
+            timeframe: str = "1m",
+            since: Any = None,
+            limit: Any = None,
+            tail: Any = False,  # noqa: FBT002 - ccxt's signature
+        ) -> Any:
+            if not isinstance(ohlcvs, list):
+                raise ShapeError(f"candles came as {type(ohlcvs).__name__}, not as a list")
+            _CALL.get().rows = [
+                _row(self.parse_ohlcv, item, market) for item in cast("list[object]", ohlcvs)
+            ]
+            return super().parse_ohlcvs(ohlcvs, market, timeframe, since, limit, tail)
+
+    Guarded.__name__ = base.__name__
+    return Guarded
+
+
+def _row(parse: Callable[[object, object], object], item: object, market: object) -> list[Any]:
+    row = parse(item, market)
+    if not isinstance(row, list) or len(cast("list[object]", row)) < 6:
+        raise ShapeError(f"a candle has not six values: {str(item)[:80]}")
+    return cast("list[Any]", row)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])

@@ -1,0 +1,196 @@
+"""Writes docs/reference from the code, so that the pages cannot say what the code does not."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["PAGES", "REFERENCE", "ErrorClass", "error_classes"]
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+REFERENCE: Final = ROOT / "docs" / "reference"
+_NOTE: Final = "<!-- Written by `make docs`; edit the code instead. -->\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorClass:
+    """An error as its class statement declares it."""
+
+    name: str
+    bases: tuple[str, ...]
+    module: str
+    summary: str
+    code: str | None
+    status: int | None
+    is_retryable: bool | None
+
+
+def error_classes() -> list[ErrorClass]:
+    """Return CandelaError and all its subclasses, in the order of the tree.
+
+    The files are read, not imported: an error of a venue costs no import of ccxt.
+    """
+    classes = {
+        node.name: _described(node, path)
+        for room in ("candela", "pipelines")
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    ordered: list[ErrorClass] = []
+    waiting = [classes["CandelaError"]]
+    while waiting:
+        current = waiting.pop(0)
+        ordered.append(current)
+        children = [one for one in classes.values() if current.name in one.bases]
+        waiting = sorted(children, key=lambda one: one.name) + waiting
+    return list(dict.fromkeys(ordered))
+
+
+def errors_page() -> str:
+    """Return the page of all errors."""
+    known: dict[str, ErrorClass] = {}
+    rows: list[str] = []
+    for error in error_classes():
+        known[error.name] = error
+        parent = next((known[base] for base in error.bases if base in known), None)
+        depth = 0
+        while parent is not None:
+            depth += 1
+            parent = next((known[base] for base in parent.bases if base in known), None)
+        code = _inherited(error, known, "code") or "error"
+        status = _inherited(error, known, "status") or 500
+        again = "yes" if _inherited(error, known, "is_retryable") else "no"
+        name = "&nbsp;&nbsp;" * depth + f"`{error.name}`"
+        rows.append(f"| `{code}` | {name} | {status} | {again} | {error.summary} |")
+    return (
+        "# Errors\n\n"
+        + _NOTE
+        + "Every failure that Candela reports has a code, says what happened with which value, and "
+        "where it can what to do. `--json` prints the same as `{code, message, hint, status, "
+        "retryable}`. The status is the one an HTTP surface uses.\n\n"
+        "| code | class | status | try again | what it means |\n|---|---|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
+    )
+
+
+def settings_page() -> str:
+    """Return the page of all settings."""
+    from candela.settings import settings_reference
+
+    return (
+        "# Settings\n\n"
+        + _NOTE
+        + "All are environment variables, and `candela/settings.py` is the only file that reads "
+        "them. With none set, Candela runs on servers of its own under the state folder.\n\n"
+        + settings_reference()
+    )
+
+
+def checks_page() -> str:
+    """Return the page of all checks of the data contract."""
+    from candela.quality.contract import CHECKS
+
+    rows = [
+        f"| `{check.name}` | {check.severity} | {check.scope} | {check.summary} |"
+        for check in CHECKS
+    ]
+    return (
+        "# Checks\n\n"
+        + _NOTE
+        + "The data contract: one list, used by `candela candles check`, by each import and fetch, "
+        "and by the expectation suites of the pipelines. **refuse** keeps a row (or a whole file) "
+        "out and records it in `market.quarantine`; **flag** stores the row with a remark.\n\n"
+        "| check | severity | looks at | what it finds |\n|---|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
+    )
+
+
+def assets_page() -> str:
+    """Return the page of all Dagster assets, checks, jobs and schedules."""
+    from dagster import Definitions, ScheduleDefinition
+
+    from pipelines import definitions
+
+    loaded = definitions.defs
+    defs = loaded if isinstance(loaded, Definitions) else loaded()
+    repository = defs.get_repository_def()
+    graph = repository.asset_graph
+    rows: list[str] = []
+    for key in sorted(graph.get_all_asset_keys()):
+        node = graph.get(key)
+        parents = ", ".join(f"`{one.to_user_string()}`" for one in sorted(node.parent_keys))
+        parts = type(node.partitions_def).__name__ if node.partitions_def else "none"
+        about = " ".join((node.description or "").split())
+        rows.append(
+            f"| `{key.to_user_string()}` | {node.group_name} | {parts} | {parents} | {about} |"
+        )
+    checks = sorted(f"`{key.to_user_string()}`" for key in graph.asset_check_keys)
+    schedules = sorted(
+        f"| `{one.name}` | `{one.cron_schedule}` | {' '.join((one.description or '').split())} |"
+        for one in cast("Sequence[ScheduleDefinition]", repository.schedule_defs)
+    )
+    return (
+        "# Assets\n\n" + _NOTE + "What Dagster keeps up to date, and from what.\n\n"
+        "| asset | group | partitions | made from | what it is |\n|---|---|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n\n## Asset checks\n\n"
+        + "\n".join(f"- {name}" for name in checks)
+        + "\n\n## Schedules\n\n| schedule | cron (UTC) | what it does |\n|---|---|---|\n"
+        + "\n".join(schedules)
+        + "\n"
+    )
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "errors.md": errors_page,
+    "settings.md": settings_page,
+    "checks.md": checks_page,
+    "assets.md": assets_page,
+}
+
+
+def _described(node: ast.ClassDef, path: Path) -> ErrorClass:
+    values: dict[str, object] = {}
+    for line in node.body:
+        target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
+        value = getattr(line, "value", None)
+        if isinstance(target, ast.Name) and isinstance(value, ast.Constant):
+            values[target.id] = value.value
+    docstring = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+    code, status, retryable = (values.get(name) for name in ("code", "status", "retryable"))
+    return ErrorClass(
+        name=node.name,
+        bases=tuple(ast.unparse(base).rpartition(".")[2] for base in node.bases),
+        module=".".join(path.relative_to(ROOT).with_suffix("").parts),
+        summary=docstring,
+        code=code if isinstance(code, str) else None,
+        status=status if isinstance(status, int) else None,
+        is_retryable=retryable if isinstance(retryable, bool) else None,
+    )
+
+
+def _inherited(error: ErrorClass, known: dict[str, ErrorClass], field: str) -> object:
+    value = getattr(error, field)
+    parents = [known[base] for base in error.bases if base in known]
+    return value if value is not None or not parents else _inherited(parents[0], known, field)
+
+
+def main(names: list[str]) -> None:
+    """Write the pages of those names, or all of them."""
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name in names or PAGES:
+        (REFERENCE / name).write_text(PAGES[name](), encoding="utf-8")
+        print(f"docs/reference/{name}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,29 @@
+"""The command that this room hangs into the command line; loads nothing heavy by itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["up"]
+
+
+def up(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - options of a command line are booleans
+    no_ui: Annotated[
+        bool, typer.Option("--no-ui", help="Do not start Dagster's pages, schedules and sensors.")
+    ] = False,  # noqa: FBT002 - as above
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port of the pages; the next free one is taken."),
+    ] = None,
+) -> None:
+    """Start everything on the sample and show Dagster's pages until Ctrl-C.
+
+    What is there already is left alone: a second call only looks. Exit code 1 where a partition
+    could not be materialised.
+    """
+    from pipelines.up.command import run
+
+    run(as_json=as_json, with_pages=not no_ui, port=port)

@@ -1,0 +1,36 @@
+"""The code location: every definition, named here once."""
+
+import dagster as dg
+
+from pipelines.defs.candles.assets import candles
+from pipelines.defs.candles.automation import changed_files, keep_current, unfinished_months
+from pipelines.defs.candles.jobs import keep_candles_current, update_candles
+from pipelines.defs.gaps.assets import candle_gaps
+from pipelines.defs.gaps.repair import repair_candle_gaps, repair_every_hour
+from pipelines.defs.instruments.assets import instruments
+from pipelines.defs.quality.checks import contract_checks
+from pipelines.defs.rankings.assets import instrument_rankings
+from pipelines.defs.rankings.automation import market_every_5_minutes, refresh_market
+from pipelines.defs.rollups.assets import candle_rollups
+from pipelines.defs.rollups.automation import refresh_derived, stale_rollups
+from pipelines.defs.upkeep.janitor import janitor
+from pipelines.resources import platform_resource
+
+__all__ = ["defs"]
+
+defs = dg.Definitions(
+    assets=[instruments, instrument_rankings, candles, candle_gaps, candle_rollups],
+    asset_checks=[contract_checks],
+    jobs=[
+        update_candles,
+        keep_candles_current,
+        refresh_derived,
+        refresh_market,
+        repair_candle_gaps,
+    ],
+    sensors=[changed_files, unfinished_months, stale_rollups, janitor],
+    schedules=[keep_current, market_every_5_minutes, repair_every_hour],
+    resources={"platform": platform_resource()},
+    # A step is a query or two: a process for each would cost more than its work.
+    executor=dg.in_process_executor,
+)

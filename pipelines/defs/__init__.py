@@ -1,0 +1,1 @@
+"""Definitions, one folder a subject; pipelines/definitions.py puts them together."""

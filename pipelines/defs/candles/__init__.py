@@ -1,0 +1,1 @@
+"""Candles of each series and month, and what brings them."""

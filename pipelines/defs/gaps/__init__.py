@@ -1,0 +1,1 @@
+"""Absent candles: found, explained, repaired."""

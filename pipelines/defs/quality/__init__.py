@@ -1,0 +1,1 @@
+"""The data contract as suites of Great Expectations, run as asset checks."""

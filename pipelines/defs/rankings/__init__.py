@@ -1,0 +1,1 @@
+"""Instruments by turnover and change."""

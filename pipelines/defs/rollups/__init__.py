@@ -1,0 +1,1 @@
+"""Coarser candles for what changed."""

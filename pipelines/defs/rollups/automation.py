@@ -1,0 +1,36 @@
+"""What refreshes the rollups by itself: a look at the spans that candles have changed."""
+
+import dagster as dg
+from dagster import SensorEvaluationContext
+
+from pipelines.defs.rollups.assets import candle_rollups
+from pipelines.resources import Platform
+
+__all__ = ["refresh_derived", "stale_rollups"]
+
+refresh_derived = dg.define_asset_job(
+    "refresh_derived",
+    selection=dg.AssetSelection.assets(candle_rollups) | dg.AssetSelection.keys("instruments"),
+    # Two at once would only wait for each other's lock.
+    tags={"candela/exclusive": "rollups"},
+    description="Bring what follows from the candles up to date.",
+)
+_CHANGED = "SELECT max(range_id) FROM market.rollup_ranges"
+
+
+@dg.sensor(
+    job=refresh_derived,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for a refresh where candles changed after their rollups.",
+)
+def stale_rollups(
+    context: SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask once for each newest change; a run takes everything recorded by its start."""
+    with platform.writer() as connection:
+        row = connection.execute(_CHANGED).fetchone()
+    if row is None or row[0] is None:
+        return dg.SkipReason("The rollups are as new as their candles.")
+    context.log.info("spans recorded up to %s", row[0])
+    return dg.RunRequest(run_key=str(row[0]), asset_selection=[candle_rollups.key])

@@ -1,0 +1,1 @@
+"""`candela up`: servers, schema, sample and assets in one command, then Dagster's pages."""

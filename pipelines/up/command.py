@@ -1,0 +1,139 @@
+"""The steps of `candela up`, each said as it is done."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from candela.commands.output import Output
+from candela.commands.stopping import stop_on_signal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from candela.embedded import Places
+    from pipelines.resources import Settings
+    from pipelines.up.home import Home
+    from pipelines.up.serve import Pages
+
+__all__ = ["run"]
+
+_EXIT_FAILED: Final = 1
+_SECOND_LOOK_S: Final = 6.0
+
+
+def run(*, as_json: bool, with_pages: bool, port: int | None) -> None:
+    """Bring everything up; return when the pages were stopped, or at once without them."""
+    started = time.monotonic()
+    output = Output(as_json=as_json)
+    # The database server takes seconds to come up in a process of its own: time to load code in.
+    threading.Thread(target=_warm_up, name="load code", daemon=True).start()
+    settings, places = _open(output)
+    from pipelines.up.home import open_home
+    from pipelines.up.serve import Pages, only_one
+
+    home = open_home(settings.state_dir, places.dagster_url)
+    with ExitStack() as stack:
+        other = stack.enter_context(only_one(home)) if with_pages else None
+        pages: Pages | None = None
+        if with_pages and other is None:
+            pages = stack.enter_context(_pages(home, settings, port))
+        data, text = _bring_up(output, settings, places, home)
+        data["seconds"] = round(time.monotonic() - started, 2)
+        if pages is not None:
+            pages.start_daemon()
+            pages.wait_until_ready()
+            data["url"] = pages.url
+            text += f"\n\nDagster's pages: {pages.url} (ready after"
+            text += f" {time.monotonic() - started:.1f} s; Ctrl-C stops them)"
+        elif other is not None:
+            data["url"] = other
+            text += f"\n\nDagster's pages are shown by another `candela up`: {other}"
+        else:
+            text += f"\n\nDone in {data['seconds']:.1f} s."
+        output.result(data, text)
+        sys.stdout.flush()
+        if pages is not None:
+            _watch(pages, output)
+    if data["partitions"]["failed"]:
+        raise typer.Exit(_EXIT_FAILED)
+
+
+def _warm_up() -> None:
+    import pipelines.up.materialise  # noqa: F401 - loaded for its own sake
+
+
+def _open(output: Output) -> tuple[Settings, Places]:
+    from candela.commands.places import open_command
+
+    output.note("Starting the servers and bringing the schema up to date ...")
+    started = time.monotonic()
+    settings, places = open_command(output)
+    output.note(f"  {places.database.address} ({time.monotonic() - started:.1f} s)")
+    return settings, places
+
+
+@contextmanager
+def _pages(home: Home, settings: Settings, port: int | None) -> Iterator[Pages]:
+    from pipelines.resources import environment_with
+    from pipelines.up.serve import Pages
+
+    with Pages(
+        home,
+        settings.dagster_host,
+        settings.dagster_port if port is None else port,
+        environment_with(home.variables()),
+    ) as pages:
+        pages.start_pages()
+        yield pages
+
+
+def _bring_up(
+    output: Output, settings: Settings, places: Places, home: Home
+) -> tuple[dict[str, Any], str]:
+    from pipelines.defs.upkeep.janitor import end_dead_runs, suspects
+    from pipelines.resources import open_platform
+    from pipelines.up.materialise import materialise, register_sample, sample_files
+    from pipelines.up.report import as_dict, describe
+
+    platform = open_platform((settings, places))
+    with platform.writer() as connection, home.instance() as instance:
+        if missing := suspects(instance, connection, platform.clock.now()):
+            # A living run takes its lock again within seconds of a restart of the server.
+            time.sleep(_SECOND_LOOK_S)
+            again = suspects(instance, connection, platform.clock.now())
+            end_dead_runs(instance, [run_id for run_id in missing if run_id in again])
+        unreadable = register_sample(connection, sample_files(), platform.clock)
+        with _progress(output) as progress:
+            done = materialise(instance, platform, progress=progress)
+        done.unreadable += unreadable
+        data = as_dict(connection, done)
+    return data, describe(data)
+
+
+@contextmanager
+def _progress(output: Output) -> Iterator[Callable[[str, float, int], None]]:
+    """Show one bar a series, as its run goes on."""
+    with ExitStack() as stack:
+        shown: dict[str, Callable[[float, int], None]] = {}
+
+        def show(what: str, share: float, rows: int) -> None:
+            if what not in shown:
+                stack.pop_all().close()
+                shown[what] = stack.enter_context(output.progress(what))
+            shown[what](share, rows)
+
+        yield show
+
+
+def _watch(pages: Pages, output: Output) -> None:
+    from pipelines.up.serve import running_pages
+
+    with stop_on_signal() as is_over:
+        running_pages(pages, is_over)
+    output.note("Stopping Dagster's pages; the servers go on, `candela down` stops them.")

@@ -1,0 +1,118 @@
+"""House rules of every Python file that no linter knows (ADR 0001, 0005)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from tests.architecture.tree import ROOT, module_files, parsed
+
+LONGEST = 400
+NAMELESS = {
+    "base",
+    "common",
+    "core",
+    "helper",
+    "helpers",
+    "misc",
+    "service",
+    "services",
+    "util",
+    "utilities",
+    "utils",
+}
+
+# The only reader of the environment (ADR 0005); tests and bench start processes with one.
+ENVIRONMENT_READERS = {"candela/settings.py"}
+
+# Doors to untyped libraries: only they may let reports of unknown types off (ADR 0001).
+UNTYPED_DOORS = {
+    "candela/venues/door.py": "ccxt",
+}
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_module_always_opens_with_its_job() -> None:
+    rooms = ("candela", "pipelines", "bench", "docs", "tests")  # a notebook opens with its title
+    without = [named(path) for path in module_files(*rooms) if not ast.get_docstring(parsed(path))]
+    assert without == []
+
+
+def test_module_docstring_first_line_is_one_sentence() -> None:
+    unfinished: list[str] = []
+    for path in module_files():
+        first = (ast.get_docstring(parsed(path)) or ".").split("\n\n", maxsplit=1)[0]
+        if not first.rstrip().endswith((".", ":")):
+            unfinished.append(named(path))
+    assert unfinished == []
+
+
+def test_module_length_never_exceeds_the_limit() -> None:
+    lengths = {named(path): len(path.read_bytes().splitlines()) for path in module_files()}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
+
+
+def test_module_name_always_says_a_job() -> None:
+    jobless = [
+        named(path)
+        for path in module_files()
+        if NAMELESS & {*path.relative_to(ROOT).with_suffix("").parts}
+    ]
+    assert jobless == []
+
+
+def test_environment_is_read_in_one_file() -> None:
+    readers = {
+        named(path)
+        for path in module_files("candela", "pipelines")
+        if any(_reads_environment(node) for node in ast.walk(parsed(path)))
+    }
+    assert readers == ENVIRONMENT_READERS
+
+
+def _reads_environment(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(id="os"), attr="environ" | "environb" | "getenv"):
+            return True
+        case ast.ImportFrom(module="os", names=names):
+            return bool({"environ", "environb", "getenv"} & {name.name for name in names})
+        case _:
+            return False
+
+
+def test_types_are_relaxed_in_door_files_only() -> None:
+    relaxed = re.compile(r"^#\s*(?:based)?pyright:(?!\s*ignore\[)", re.MULTILINE)
+    files = {
+        named(path)
+        for path in module_files("candela", "pipelines")
+        if relaxed.search(path.read_text(encoding="utf-8"))
+    }
+    assert files - UNTYPED_DOORS.keys() == set()
+
+
+def test_work_is_never_left_as_a_mark() -> None:
+    # A letter in brackets each, so that this file passes its own rule.
+    marks = re.compile(r"\b(?:T[O]DO|F[I]XME|X[X]X|H[A]CK)\b|raise N[o]tImplementedError")
+    marked = [
+        f"{named(path)}: {found[0]}"
+        for path in module_files()
+        if (found := marks.search(path.read_text(encoding="utf-8")))
+    ]
+    assert marked == []
+
+
+def test_tests_always_follow_the_name_pattern() -> None:
+    # test_<what>_<when>_<then>: fewer than three words cannot say what is expected.
+    short = [
+        f"{named(path)}::{node.name}"
+        for path in module_files("tests")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and len(node.name.split("_")) < 4
+    ]
+    assert short == []
