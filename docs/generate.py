@@ -6,10 +6,12 @@ import ast
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+    from dagster import PartitionsDefinition
 
 __all__ = ["PAGES", "REFERENCE", "ErrorClass", "error_classes"]
 
@@ -108,7 +110,7 @@ def checks_page() -> str:
         + "The data contract: one list, used by `candela candles check`, by each import and fetch, "
         "and by the expectation suites of the pipelines. **refuse** keeps a row (or a whole file) "
         "out and records it in `market.quarantine`; **flag** stores the row with a remark.\n\n"
-        "| check | severity | looks at | what it finds |\n|---|---|---|---|\n"
+        "| check | severity | looks at | what must hold |\n|---|---|---|---|\n"
         + "\n".join(rows)
         + "\n"
     )
@@ -116,27 +118,27 @@ def checks_page() -> str:
 
 def assets_page() -> str:
     """Return the page of all Dagster assets, checks, jobs and schedules."""
-    from dagster import Definitions, ScheduleDefinition
-
     from pipelines import definitions
 
-    loaded = definitions.defs
-    defs = loaded if isinstance(loaded, Definitions) else loaded()
-    repository = defs.get_repository_def()
+    repository = definitions.defs.get_repository_def()
     graph = repository.asset_graph
     rows: list[str] = []
     for key in sorted(graph.get_all_asset_keys()):
         node = graph.get(key)
         parents = ", ".join(f"`{one.to_user_string()}`" for one in sorted(node.parent_keys))
-        parts = type(node.partitions_def).__name__ if node.partitions_def else "none"
-        about = " ".join((node.description or "").split())
+        parts = _partitions(node.partitions_def)
+        about = _line(node.description)
         rows.append(
             f"| `{key.to_user_string()}` | {node.group_name} | {parts} | {parents} | {about} |"
         )
     checks = sorted(f"`{key.to_user_string()}`" for key in graph.asset_check_keys)
     schedules = sorted(
-        f"| `{one.name}` | `{one.cron_schedule}` | {' '.join((one.description or '').split())} |"
-        for one in cast("Sequence[ScheduleDefinition]", repository.schedule_defs)
+        f"| `{one.name}` | `{one.cron_schedule}` | {_line(one.description)} |"
+        for one in repository.schedule_defs
+    )
+    sensors = sorted(
+        f"| `{one.name}` | {one.minimum_interval_seconds} | {_line(one.description)} |"
+        for one in repository.sensor_defs
     )
     return (
         "# Assets\n\n" + _NOTE + "What Dagster keeps up to date, and from what.\n\n"
@@ -146,8 +148,24 @@ def assets_page() -> str:
         + "\n".join(f"- {name}" for name in checks)
         + "\n\n## Schedules\n\n| schedule | cron (UTC) | what it does |\n|---|---|---|\n"
         + "\n".join(schedules)
+        + "\n\n## Sensors\n\n| sensor | looks every, s | what it does |\n|---|---|---|\n"
+        + "\n".join(sensors)
         + "\n"
     )
+
+
+def _partitions(definition: PartitionsDefinition[Any] | None) -> str:
+    from dagster import MultiPartitionsDefinition
+
+    if definition is None:
+        return "none"
+    if isinstance(definition, MultiPartitionsDefinition):
+        return " and ".join(sorted(definition.partition_dimension_names))
+    return type(definition).__name__.removesuffix("PartitionsDefinition").lower()
+
+
+def _line(text: str | None) -> str:
+    return " ".join((text or "").split())
 
 
 PAGES: Final[dict[str, Callable[[], str]]] = {

@@ -10,10 +10,10 @@ __all__ = ["up"]
 
 
 def up(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - options of a command line are booleans
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     no_ui: Annotated[
         bool, typer.Option("--no-ui", help="Do not start Dagster's pages, schedules and sensors.")
-    ] = False,  # noqa: FBT002 - as above
+    ] = False,
     port: Annotated[
         int | None,
         typer.Option(min=0, max=65535, help="Port of the pages; the next free one is taken."),

@@ -12,7 +12,11 @@ from pipelines.defs.quality.checks import contract_checks
 from pipelines.defs.rankings.assets import instrument_rankings
 from pipelines.defs.rankings.automation import market_every_5_minutes, refresh_market
 from pipelines.defs.rollups.assets import candle_rollups
-from pipelines.defs.rollups.automation import refresh_derived, stale_rollups
+from pipelines.defs.rollups.automation import (
+    refresh_rollups_and_catalogue,
+    refresh_stale_rollups,
+    stale_rollups,
+)
 from pipelines.defs.upkeep.janitor import janitor
 from pipelines.resources import platform_resource
 
@@ -24,7 +28,8 @@ defs = dg.Definitions(
     jobs=[
         update_candles,
         keep_candles_current,
-        refresh_derived,
+        refresh_stale_rollups,
+        refresh_rollups_and_catalogue,
         refresh_market,
         repair_candle_gaps,
     ],

@@ -11,7 +11,6 @@ import dagster as dg
 from candela.clock import SystemClock
 from candela.db.connect import Role
 from candela.embedded import open_places
-from candela.logging import configure_logging
 from candela.settings import Settings, environment_with, load_settings
 from pipelines.lib.presence import present
 
@@ -35,7 +34,7 @@ __all__ = [
 ]
 
 
-def _no_progress(what: str, share: float, rows: int) -> None:  # noqa: ARG001 - nobody looks
+def _no_progress(what: str, share: float, rows: int) -> None:
     """Show nothing."""
 
 
@@ -96,7 +95,6 @@ def open_platform(opened: tuple[Settings, Places] | None = None) -> Platform:
 
 def _open() -> tuple[Settings, Places]:
     settings = load_settings()
-    configure_logging(settings)
     return settings, open_places(settings)
 
 

@@ -199,6 +199,7 @@ class _Run:
     connection: psycopg.Connection
     clock: Clock
     run_id: str | None
+    first_at: datetime | None = None
 
     def go(
         self,
@@ -221,6 +222,7 @@ class _Run:
         try:
             for start, end in spans:
                 at = max(report.since, start - series.timeframe.delta * _REREAD)
+                self.first_at = self.first_at or at
                 while at < end:
                     if should_stop():
                         report.is_stopped = True
@@ -253,7 +255,13 @@ class _Run:
                     report.done_to = min(report.until, at)
                     if progress is not None:
                         progress(
-                            FetchProgress(report.rows, report.pages, at, report.since, report.until)
+                            FetchProgress(
+                                report.rows,
+                                report.pages,
+                                report.done_to,
+                                report.since,
+                                report.until,
+                            )
                         )
             report.done_to = report.until
         finally:
@@ -264,9 +272,10 @@ class _Run:
 
     def _record_gaps(self) -> None:
         report = self.report
-        if report.pages and report.since < report.done_to:
+        # Only what this run touched: a series may hold years before it.
+        if report.pages and self.first_at is not None and self.first_at < report.done_to:
             change = record_gaps(
-                self.connection, self.series, report.since, report.done_to, now=self.clock.now()
+                self.connection, self.series, self.first_at, report.done_to, now=self.clock.now()
             )
             report.gaps_new = change.new
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,6 +16,9 @@ __all__ = ["Gap", "GapChange", "list_gaps", "record_gaps", "sum_gaps"]
 
 _QUIET_CANDLES: Final = 60
 """A hole up to this many candles of five minutes or less is taken for a market without trades."""
+_FINE_S: Final = 300
+_OUTAGE_CANDLES: Final = 5
+"""From so many fine candles on, absent from the whole venue, it is an outage; fewer are chance."""
 
 _FIND: Final = """
 CREATE TEMPORARY TABLE gaps_found ON COMMIT DROP AS
@@ -53,7 +56,7 @@ SELECT g.from_at, g.to_at, g.candles_missing,
         WHEN i.kind IN ('fx', 'metal', 'equity') AND shut.is_shut THEN 'closed'
         WHEN others.is_outage THEN 'outage'
         WHEN asked.is_answered THEN 'no_trades'
-        WHEN g.candles_missing <= %(quiet)s AND %(timeframe)s <= 300 THEN 'no_trades'
+        WHEN g.candles_missing <= %(quiet)s AND %(timeframe)s <= %(fine)s THEN 'no_trades'
         ELSE 'source_hole'
     END AS reason
 FROM gaps_found AS g
@@ -87,7 +90,8 @@ CROSS JOIN LATERAL (
               AND c.time >= g.from_at AND c.time < g.to_at
         ) AS is_trading
         FROM peers AS p
-        WHERE p.first_at < g.from_at AND p.last_at >= g.to_at
+        WHERE g.candles_missing >= %(least)s AND p.instrument_id <> %(instrument)s
+          AND p.first_at < g.from_at AND p.last_at >= g.to_at
     ) AS o
 ) AS others
 """
@@ -107,7 +111,7 @@ CREATE TEMPORARY TABLE peers ON COMMIT DROP AS
 SELECT b.instrument_id, min(b.from_at) AS first_at, max(b.to_at) AS last_at
 FROM market.batches AS b
 INNER JOIN market.instruments AS i USING (instrument_id)
-WHERE b.timeframe_s = %(timeframe)s AND b.instrument_id <> %(instrument)s
+WHERE b.timeframe_s = %(timeframe)s
   AND i.venue = (
       SELECT m.venue FROM market.instruments AS m WHERE m.instrument_id = %(instrument)s
   )
@@ -130,6 +134,31 @@ ON CONFLICT (instrument_id, timeframe_s, from_at) DO UPDATE SET
     reason = excluded.reason, checked_at = excluded.checked_at
 WHERE (g.to_at, g.reason) IS DISTINCT FROM (excluded.to_at, excluded.reason)
 RETURNING (xmax = 0)
+"""
+
+
+# A series that arrives can show a neighbour's hole to be the venue's outage, or not to be one.
+_JUDGE_NEIGHBOURS: Final = """
+SELECT g.instrument_id, g.from_at, g.to_at, others.is_outage
+FROM market.gaps AS g
+INNER JOIN peers AS own ON own.instrument_id = g.instrument_id
+CROSS JOIN LATERAL (
+    SELECT count(*) > 0 AND NOT bool_or(o.is_trading) AS is_outage
+    FROM (
+        SELECT EXISTS (
+            SELECT 1 FROM market.candles AS c
+            WHERE c.instrument_id = p.instrument_id AND c.timeframe_s = %(timeframe)s
+              AND c.time >= g.from_at AND c.time < g.to_at
+        ) AS is_trading
+        FROM peers AS p
+        WHERE p.instrument_id <> g.instrument_id
+          AND p.first_at < g.from_at AND p.last_at >= g.to_at
+    ) AS o
+) AS others
+WHERE g.instrument_id <> %(instrument)s AND g.timeframe_s = %(timeframe)s
+  AND g.from_at < %(until)s AND g.to_at > %(since)s AND g.candles_missing >= %(least)s
+  AND g.reason IN ('no_trades', 'source_hole', 'outage')
+  AND others.is_outage <> (g.reason = 'outage')
 """
 
 
@@ -166,22 +195,66 @@ def record_gaps(
     """Find the gaps of a series that touch [since, until) and record them with their reasons.
 
     In one transaction: a gap that was filled leaves the record, one that shrank is kept with its
-    new bounds. Nothing is written where nothing changed.
+    new bounds. Nothing is written where nothing changed. The gaps of the venue's other series are
+    judged again where this one shows that the whole venue was silent, or that it was not.
     """
-    values = {
-        "instrument": series.instrument_id,
-        "timeframe": series.timeframe.seconds,
+    with connection.transaction(), connection.cursor() as cursor:
+        change = _record(cursor, series.instrument_id, series.timeframe.seconds, since, until, now)
+        for other, from_at, to_at in _neighbours(cursor, series, since, until):
+            _record(cursor, other, series.timeframe.seconds, from_at, to_at, now)
+    return change
+
+
+def _values(
+    instrument_id: int, timeframe_s: int, since: datetime, until: datetime
+) -> dict[str, Any]:
+    return {
+        "instrument": instrument_id,
+        "timeframe": timeframe_s,
         "since": since,
         "until": until,
-        "now": now,
         "quiet": _QUIET_CANDLES,
+        "fine": _FINE_S,
+        "least": _OUTAGE_CANDLES if timeframe_s <= _FINE_S else 1,
     }
-    with connection.transaction(), connection.cursor() as cursor:
-        for statement in (_SPANS, _PEERS, _FIND, _CLASSIFY):
-            cursor.execute(statement, values)
-        filled = cursor.execute(_FORGET_FILLED, values).rowcount
-        inserted = [is_new for (is_new,) in cursor.execute(_RECORD, values).fetchall()]
+
+
+def _record(
+    cursor: psycopg.Cursor,
+    instrument_id: int,
+    timeframe_s: int,
+    since: datetime,
+    until: datetime,
+    now: datetime,
+) -> GapChange:
+    values = _values(instrument_id, timeframe_s, since, until) | {"now": now}
+    cursor.execute("DROP TABLE IF EXISTS spans, peers, gaps_found, gaps_judged")
+    for statement in (_SPANS, _PEERS, _FIND, _CLASSIFY):
+        cursor.execute(statement, values)
+    filled = cursor.execute(_FORGET_FILLED, values).rowcount
+    inserted = [is_new for (is_new,) in cursor.execute(_RECORD, values).fetchall()]
     return GapChange(inserted.count(True), inserted.count(False), filled)
+
+
+def _neighbours(
+    cursor: psycopg.Cursor, series: Series, since: datetime, until: datetime
+) -> list[tuple[int, datetime, datetime]]:
+    """Mark neighbours' gaps that are outages now; return those that no longer are."""
+    values = _values(series.instrument_id, series.timeframe.seconds, since, until)
+    found = cast(
+        "list[tuple[int, datetime, datetime, bool]]",
+        cursor.execute(_JUDGE_NEIGHBOURS, values).fetchall(),
+    )
+    cursor.executemany(
+        "UPDATE market.gaps SET reason = 'outage'"
+        " WHERE instrument_id = %s AND timeframe_s = %s AND from_at = %s",
+        [
+            (other, series.timeframe.seconds, from_at)
+            for other, from_at, _, is_outage in found
+            if is_outage
+        ],
+    )
+    return [(other, from_at, to_at) for other, from_at, to_at, is_out in found if not is_out]
 
 
 _LIST: Final = """

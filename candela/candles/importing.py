@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -51,12 +52,19 @@ class SeriesReport:
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import did: for each series, and whether the file had been imported before."""
+    """What an import did to each series, and whether the file had been imported before.
+
+    Parameters
+    ----------
+    gaps_s
+        How long it took to find and record the gaps, after the last candle was stored.
+    """
 
     path: str
     digest: str
     series: dict[tuple[Instrument, Timeframe], SeriesReport]
     was_imported: bool = False
+    gaps_s: float = 0.0
 
     @property
     def rows(self) -> int:
@@ -128,8 +136,10 @@ def import_file(
     except FileUnreadable as error:
         _keep_file_error(connection, path, error, run_id)
         raise
+    stored_at = time.monotonic()
     for one in report.series.values():
         _finish_series(connection, store, one, clock)
+    report.gaps_s = time.monotonic() - stored_at
     if months is None:
         _remember(connection, report, clock)
     return report

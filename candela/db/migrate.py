@@ -25,7 +25,6 @@ _WAIT_FOR_RUNNER: Final = "30min"
 _WAIT_FOR_TABLE: Final = "10s"
 _STATEMENT_LIMIT: Final = "15min"
 _POSTGRES_FLOOR: Final = 160_000
-# UPDATE and DELETE could silently touch no row of a partly compressed chunk before this version.
 _TIMESCALE_FLOOR: Final = (2, 25)
 
 
@@ -44,7 +43,11 @@ class MigrationReport:
 
 
 def migrate(
-    database: Database, sql_dir: Path | None = None, *, upgrade: bool = False
+    database: Database,
+    sql_dir: Path | None = None,
+    *,
+    upgrade: bool = False,
+    oldest_timescale: tuple[int, int] = _TIMESCALE_FLOOR,
 ) -> MigrationReport:
     """Apply the files that the database lacks, and the repeatable ones that have changed.
 
@@ -56,6 +59,9 @@ def migrate(
     upgrade
         Turn plain rollups into TimescaleDB's. The candles are moved into a hypertable, under a
         lock that shuts out readers and writers for as long as that takes.
+    oldest_timescale
+        Refuse an older extension. UPDATE and DELETE could silently touch no row of a partly
+        compressed chunk before the default.
 
     Raises
     ------
@@ -72,7 +78,7 @@ def migrate(
             message = f"Another migration of this database has not ended after {_WAIT_FOR_RUNNER}."
             raise MigrationError(message, "End it and run again.") from error
         ledger = _read_ledger(connection)
-        usable = _can_use_timescale(connection)
+        usable = _can_use_timescale(connection, oldest_timescale)
         variant = _choose_variant(connection, ledger, usable=usable)
         can_upgrade = variant == "plain" and usable
         if can_upgrade and upgrade:
@@ -103,7 +109,9 @@ def pending(database: Database, sql_dir: Path | None = None) -> list[str]:
     """
     with database.connect(autocommit=True) as connection:
         ledger = _read_ledger(connection)
-        variant = _choose_variant(connection, ledger, usable=_can_use_timescale(connection))
+        variant = _choose_variant(
+            connection, ledger, usable=_can_use_timescale(connection, _TIMESCALE_FLOOR)
+        )
         files = list_files(sql_dir or sql_directory(), variant)
         return [file.name for file in _files_to_run(files, ledger)]
 
@@ -120,7 +128,7 @@ def _read_ledger(connection: psycopg.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT name, checksum FROM platform.schema_files").fetchall())
 
 
-def _can_use_timescale(connection: psycopg.Connection) -> bool:
+def _can_use_timescale(connection: psycopg.Connection, oldest: tuple[int, int]) -> bool:
     """Whether the extension is installed, or its files are there and its library is preloaded."""
     row = connection.execute(
         "SELECT current_setting('server_version_num')::integer,"
@@ -136,10 +144,9 @@ def _can_use_timescale(connection: psycopg.Connection) -> bool:
         raise MigrationError(message, f"Use {_POSTGRES_FLOOR // 10_000} or newer.")
     if version is None or not usable:
         return False
-    if tuple(int(part) for part in version.split("-")[0].split(".")[:2]) < _TIMESCALE_FLOOR:
-        message = f"The server has TimescaleDB {version}, which loses updates of compressed rows."
-        floor = ".".join(map(str, _TIMESCALE_FLOOR))
-        raise MigrationError(message, f"Upgrade the extension to {floor} or newer.")
+    if tuple(int(part) for part in version.split(".")[:2]) < oldest:
+        message = f"The server has TimescaleDB {version}, which may lose updates of candles."
+        raise MigrationError(message, "Upgrade it to {}.{} or newer.".format(*oldest))
     return True
 
 

@@ -12,7 +12,9 @@ from pydantic import SecretStr
 from candela.db.connect import Database, Role
 from candela.embedded import bootstrap, postgres, valkey
 from candela.embedded.account import server_account
+from candela.embedded.cluster import SUPERUSER
 from candela.embedded.folder import Record, StateFolder
+from candela.embedded.installation import find_installation
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -103,10 +105,12 @@ def _running_postgres(settings: Settings) -> Record:
     record = folder.record()
     if record is not None and _is_prepared(record) and postgres.is_ready(folder, record):
         return record  # the common case: two file reads and one question, no lock
-    with _to_start(folder) as (record, account):
-        if not postgres.is_ready(folder, record):
-            installation = postgres.find_installation(settings.postgres_bin_dir)
-            record = postgres.start(folder, record, installation, account)
+    with _to_start(folder) as (known, account):
+        if postgres.is_ready(folder, known):
+            record = known
+        else:
+            installation = find_installation(settings.postgres_bin_dir)
+            record = postgres.start(folder, known, installation, account)
             folder.write_record(record)
         if not _is_prepared(record):
             passwords = folder.passwords(tuple(Role))
@@ -150,7 +154,7 @@ def _to_start(folder: StateFolder) -> Generator[tuple[Record, Account]]:
 
 def _embedded_database(record: Record, name: str) -> Database:
     host = quote(record.sockets, safe="/")
-    text = f"postgresql://{postgres.SUPERUSER}@/{name}?host={host}&port={record.port}"
+    text = f"postgresql://{SUPERUSER}@/{name}?host={host}&port={record.port}"
     return Database(SecretStr(text), roles_log_in=True)
 
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from candela.db.connect import Database
 from candela.embedded import postgres, valkey
+from candela.embedded.cluster import SUPERUSER
 from candela.embedded.folder import StateFolder
 
 __all__ = ["ServerStatus", "server_status"]
@@ -58,7 +59,7 @@ def _postgres_status(folder: StateFolder) -> ServerStatus:
     address = postgres.socket_path(record)
     if postgres.listens_on_port(folder):
         address += f", 127.0.0.1:{record.port}"
-    login = f"host={record.sockets} port={record.port} user={postgres.SUPERUSER} dbname=postgres"
+    login = f"host={record.sockets} port={record.port} user={SUPERUSER} dbname=postgres"
     with Database(SecretStr(login)).connect(autocommit=True) as connection:
         version, offered = connection.execute(
             "SELECT current_setting('server_version'), EXISTS ("

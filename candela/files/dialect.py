@@ -109,10 +109,8 @@ def detect(lines: list[str], options: ReadOptions) -> Dialect:
 
 def _is_named(fields: list[str], options: ReadOptions) -> bool:
     """Whether a line can be the header that a mapping speaks of, so that its errors are told."""
-    if not options.columns:
-        return True
     wanted = {normal(name) for name in options.columns.values() if name}
-    return bool(wanted & {normal(text) for text in fields})
+    return not wanted or bool(wanted & {normal(text) for text in fields})
 
 
 def is_data(fields: list[str]) -> bool:
@@ -272,7 +270,7 @@ def _decimal(cells: list[str], separator: str, options: ReadOptions) -> str:
     if not points and all(len(text.rpartition(",")[2]) == 3 for text in commas):  # noqa: PLR2004
         message = f"In numbers such as {commas[0]!r} the comma may mean thousands or decimals."
         raise FileUnreadable(
-            "non_numeric", message, "Say which with --decimal , or --decimal .", value=commas[0]
+            "non_numeric", message, "Write it with a point as decimal mark.", value=commas[0]
         )
     return ","
 

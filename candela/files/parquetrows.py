@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from candela.files.options import ReadOptions
     from candela.files.series import SeriesTable
 
-__all__ = ["ParquetRows"]
+__all__ = ["ParquetRows", "open_parquet"]
 
 _BATCH: Final = 131_072
 _BUFFER: Final = 1 << 20
@@ -53,7 +53,7 @@ class ParquetRows:
         self._path = path
         self._table = table
         self._now_us = now_us
-        self._file = _open(path)
+        self._file = open_parquet(path)
         self.rows = self._file.metadata.num_rows
         schema = self._file.schema_arrow
         self.columns = match_names(schema.names, options.columns)
@@ -167,7 +167,14 @@ class ParquetRows:
         return number_series(keys, len(batch), self._table, faults)
 
 
-def _open(path: Path) -> pq.ParquetFile:
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file so that it is read in small pieces.
+
+    Raises
+    ------
+    FileUnreadable
+        It is cut off or damaged.
+    """
     try:
         file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER)
         texts = [field.name for field in file.schema_arrow if _is_text(field.type)]

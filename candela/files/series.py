@@ -108,7 +108,7 @@ class SeriesTable:
                 raise FileUnreadable(
                     "unknown_instrument",
                     message,
-                    "Name it: --instrument exchange:SYMBOL, or --venue where symbols are several.",
+                    "Name it: --instrument exchange:SYMBOL; several symbols need an exchange column.",
                     column="symbol",
                     value=symbol[:80],
                 )

@@ -51,8 +51,7 @@ class _Course:
     months_rise: bool = True
     months_fall: bool = True
     steps: Counter[int] = field(default_factory=Counter[int])
-    sampled: int = 0
-    sample: NDArray[np.int64] | None = None
+    sample: list[NDArray[np.int64]] = field(default_factory=list["NDArray[np.int64]"])
 
     def add(self, time: NDArray[np.int64]) -> NDArray[np.int8]:
         """Take more times, in file order, and return the sign of the step to each."""
@@ -72,13 +71,12 @@ class _Course:
         self.ups += ups
         self.downs += downs
         self.last = int(time[-1])
-        if self.sampled < _SAMPLE:
-            sizes, counts = np.unique(np.abs(steps[:_SAMPLE]), return_counts=True)
+        room = _SAMPLE - sum(len(part) for part in self.sample)
+        if room > 0:
+            sizes, counts = np.unique(np.abs(steps[:room]), return_counts=True)
             self.steps.update(dict(zip(sizes.tolist(), counts.tolist(), strict=True)))
             del self.steps[0]
-            self.sampled += len(time)
-            if self.sample is None:
-                self.sample = time[:_SAMPLE].copy()
+            self.sample.append(time[:room].copy())
         return signs
 
 
@@ -235,12 +233,11 @@ def _refuse_mixture(course: _Course, common: Timeframe, name: str) -> None:
 
 
 def _refuse_off_grid(course: _Course, timeframe: Timeframe) -> None:
-    if course.sample is None:
+    sample = np.concatenate(course.sample)
+    off = np.flatnonzero(~on_grid(sample, timeframe))
+    if len(off) <= _HALF * len(sample):
         return
-    off = np.flatnonzero(~on_grid(course.sample, timeframe))
-    if len(off) <= _HALF * len(course.sample):
-        return
-    shown = str(course.sample[off[0]].astype("M8[us]"))
+    shown = str(sample[off[0]].astype("M8[us]"))
     message = f"Most times, as {shown}, are not on the grid of {timeframe} in UTC."
     raise FileUnreadable(
         "timestamp_off_grid",

@@ -106,16 +106,19 @@ class TimeRule:
         low, high = _BAND[unit]
         faults: dict[int, str] = {}
         usual = (epochs >= low) & (epochs < high)
-        places = np.where(usual, np.arange(len(epochs)), -1)
-        before = np.maximum.accumulate(places)
+        before = np.maximum.accumulate(np.where(usual, np.arange(len(epochs)), -1))
+        odd, odd_at = self._last, -1
         for at in np.flatnonzero(~usual & (epochs != NO_TIME)):
             value = int(epochs[at])
-            last = int(epochs[before[at]]) if before[at] >= 0 else self._last
-            check = _stray(value, unit, last)
-            if check is not None:
+            near = int(epochs[before[at]]) if before[at] > odd_at else odd
+            if near is None and at + 1 < len(epochs):
+                near = int(epochs[at + 1])
+            check = _stray(value, unit, near)
+            if check is None:
+                odd, odd_at = value, int(at)
+            else:
                 faults[int(at)] = check
-        if before[-1] >= 0:
-            self._last = int(epochs[before[-1]])
+        self._last = int(epochs[before[-1]]) if before[-1] > odd_at else odd
         return faults
 
     def from_texts(self, texts: pl.Series) -> tuple[NDArray[np.int64], dict[int, str]]:
@@ -163,16 +166,16 @@ def _stray(value: int, unit: Unit, last: int | None) -> str | None:
     if size >= _BAND[unit][1]:
         seen = _unit_of(size)
         return "out_of_range" if seen is None or seen == unit else UNIT_CHECK[seen]
-    # A small number is a date before 1973, unless it stands right after one far from it.
+    # A small number is a date before 1973, unless it stands beside one far from it.
     reach = _FIVE_YEARS_S * _PER_SECOND[unit]
-    if last is None or abs(value - last) <= reach:
+    if last is None or last == NO_TIME or abs(value - last) <= reach:
         return None
     seen = _unit_of(size)
     if seen is not None and seen != unit:
         scaled = value * (_PER_SECOND[unit] / _PER_SECOND[seen])
         if abs(scaled - last) <= reach:
             return UNIT_CHECK[seen]
-    return None if value < 0 else "out_of_range"
+    return "out_of_range"
 
 
 def _unit_of(size: int) -> Unit | None:

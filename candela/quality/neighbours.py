@@ -183,7 +183,8 @@ def volume_outliers(rows: Rows, start: int, stop: int) -> tuple[Index, Floats]:
     pairs = np.minimum(volume[1:], volume[:-1])
     nearest = np.zeros(stop - start)
     begin = max(start, 2)
-    nearest[begin - start :] = pairs[begin - 2 : stop - 2]
+    if begin < stop:
+        nearest[begin - start :] = pairs[begin - 2 : stop - 2]
     end = min(stop, count - 2)
     if end > start:
         np.maximum(nearest[: end - start], pairs[start + 1 : end + 1], out=nearest[: end - start])

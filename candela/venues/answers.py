@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import polars as pl
 
-from candela.venues.door import Call, ShapeError
+from candela.venues.door import WIDTH, Call, ShapeError
 from candela.venues.server_clock import CLOSE_MARGIN
 
 if TYPE_CHECKING:
@@ -106,16 +106,21 @@ def read_page(
     call: Call,
     clock: ServerClock,
     timeframe: Timeframe,
-    since: datetime,
-    until: datetime,
+    span: tuple[datetime, datetime],
 ) -> CandlePage:
     """Sort an answer's rows into closed candles of the asked span and the rest.
+
+    Parameters
+    ----------
+    span
+        [from, to) that was asked for.
 
     Raises
     ------
     ShapeError
         A row has not six values.
     """
+    since, until = span
     answer = call.answers[-1]
     server_at = clock.at_answer(answer.headers.get("date"), answer.received_at)
     closed_before = server_at - CLOSE_MARGIN - timeframe.delta
@@ -124,10 +129,10 @@ def read_page(
     follower: datetime | None = None
     dropped = 0
     for number, row in enumerate(rows, start=1):
-        if len(row) < 6:
+        if len(row) < WIDTH:
             raise ShapeError(f"a candle has {len(row)} values instead of six")
         at = _instant(row[0])
-        values = tuple(_number(value) for value in row[1:6])
+        values = tuple(_number(value) for value in row[1:WIDTH])
         if at is None:
             kept.append((number, None, None, *values))
             continue

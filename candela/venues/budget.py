@@ -37,6 +37,7 @@ class _Grant:
     is_granted: bool
     wait_s: float
     blocked_s: float
+    slice_number: int = 0
 
 
 class RequestBudget:
@@ -87,8 +88,12 @@ class RequestBudget:
         ------
         BudgetExhausted
             The budget, or a block by the venue, has no room within the time-out.
+        CancelledError
+            The caller was; the weight is given back.
         """
         started = time.monotonic()
+        # A request heavier than all there is may go when nothing else does.
+        weight = min(weight, limit.capacity * self._share)
         while True:
             left_s = timeout_s - (time.monotonic() - started)
             grant = await self._reserve(pool, limit, weight, max(0.0, left_s))
@@ -97,7 +102,11 @@ class RequestBudget:
             if grant.wait_s <= 0:
                 return time.monotonic() - started
             due = time.monotonic() + grant.wait_s
-            await asyncio.sleep(grant.wait_s)
+            try:
+                await asyncio.sleep(grant.wait_s)
+            except asyncio.CancelledError:
+                await self._release(pool, weight, grant)
+                raise
             # A process that was stopped meanwhile has missed its slice, and a venue that has
             # begun to block meanwhile must not be asked: both ask again.
             is_late = time.monotonic() - due > limit.window_s / _SLICES
@@ -148,12 +157,18 @@ class RequestBudget:
             ],
         )
         if answer is not None:
-            granted, wait_ms, blocked_ms = cast("list[int]", answer)
-            return _Grant(bool(granted), wait_ms / 1_000, blocked_ms / 1_000)
+            granted, wait_ms, blocked_ms, number = cast("list[int]", answer)
+            return _Grant(bool(granted), wait_ms / 1_000, blocked_ms / 1_000, number)
         local = self._local.setdefault(pool, LocalBudget(limit, self._share * _LOCAL_SHARE))
         blocked_s = max(0.0, self._local_blocked_until - time.monotonic())
         wait_s = local.reserve(weight, blocked_s, longest_s)
         return _Grant(wait_s is not None, wait_s or 0.0, blocked_s)
+
+    async def _release(self, pool: str, weight: float, grant: _Grant) -> None:
+        """Give back what will not be used; a grant of this process alone just passes."""
+        if grant.slice_number:
+            spent = budget_keys(self._venue, pool).spent
+            await self._run(budget_script.RELEASE, [spent], [grant.slice_number, weight])
 
     async def _run(self, script: str, keys: list[str], values: list[float]) -> object | None:
         """Run a script on the server; None where there is none or it is lost."""
@@ -189,7 +204,7 @@ class RequestBudget:
             from redis.backoff import NoBackoff
 
             assert self._redis_url is not None  # noqa: S101 - asked by the caller
-            self._redis = redis.asyncio.Redis.from_url(
+            self._redis = redis.asyncio.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
                 self._redis_url,
                 socket_timeout=2,
                 socket_connect_timeout=1,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BLOCK", "BLOCK_LEFT", "OBSERVE", "RESERVE"]
+__all__ = ["BLOCK", "BLOCK_LEFT", "OBSERVE", "RELEASE", "RESERVE"]
 
 RESERVE: Final = """
 -- Grant a weight at the earliest instant that keeps every window within the capacity.
 -- KEYS: spent, observed, blocked. ARGV: weight, capacity, slices, slice_ms, longest_wait_ms.
--- Returns {granted (1 or 0), wait_ms, blocked_ms}.
+-- Returns {granted (1 or 0), wait_ms, blocked_ms, slice}.
 local weight, capacity = tonumber(ARGV[1]), tonumber(ARGV[2])
 local slices, slice_ms, longest = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local clock = redis.call('TIME')
@@ -55,10 +55,18 @@ while sum + weight > capacity and sum > 1e-6 do
 end
 
 local wait = math.ceil(math.max(0, slice * slice_ms - now, blocked - now))
-if wait > longest then return {0, wait, math.max(0, blocked - now)} end
+if wait > longest then return {0, wait, math.max(0, blocked - now), 0} end
 redis.call('HINCRBYFLOAT', KEYS[1], slice, weight)
 redis.call('PEXPIRE', KEYS[1], math.ceil(wait + (slices + 2) * slice_ms))
-return {1, wait, math.max(0, blocked - now)}
+return {1, wait, math.max(0, blocked - now), slice}
+"""
+
+RELEASE: Final = """
+-- Give a grant back that was not used, so that nobody queues behind it.
+-- KEYS: spent. ARGV: slice, weight.
+local left = tonumber(redis.call('HINCRBYFLOAT', KEYS[1], ARGV[1], -tonumber(ARGV[2])))
+if left <= 1e-6 then redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 1
 """
 
 OBSERVE: Final = """

@@ -111,8 +111,10 @@ def refresh_catalogue(
     ------
     UnknownVenue
         ccxt has no exchange of that id.
-    BrokerError, RateLimited
+    BrokerError
         The venue does not answer, nothing is known of it, and the list that ships lacks it.
+    RateLimited
+        Likewise; the venue, or the shared budget, says wait.
     """
     try:
         listed = client.symbols(reload=True)

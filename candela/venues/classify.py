@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
@@ -121,42 +123,61 @@ _SYMBOL_WORDS: Final = ("unknown asset pair", "symbol: invalid", "invalid symbol
 _FAILING_WORDS: Final = ("eservice:", "egeneral:internal error", "maintenance", "timeout")
 _CLOCK_WORDS: Final = ("invalid nonce", "invalid timestamp")
 _FAMILIES: Final = ("binance", "bybit", "kucoin", "okx", "gate", "htx", "bitfinex", "bitvavo")
+_GOOD_CODES: Final = frozenset({None, "0", "200", "200000", "00000"})
+_WAITS: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT})
+_PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY})
+_LOOKED_AT: Final = 2_000
 _CODE_FIELDS: Final = ("code", "retCode", "errorCode", "err-code", "label", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the rules look at."""
+
+    status: int
+    code: str | None
+    key: tuple[str, str]
+    text: str
+    is_cut: bool
+
+    def says(self, codes: frozenset[tuple[str, str]], words: tuple[str, ...]) -> bool:
+        return self.key in codes or any(word in self.text for word in words)
+
+
+# The first rule that applies decides; some venues answer every error with 500, so that a code
+# comes before the status.
+_RULES: Final[tuple[tuple[Callable[[_Facts], bool], Action], ...]] = (
+    (lambda facts: facts.status in _WAITS, Action.SLOW),
+    (lambda facts: facts.is_cut, Action.RETRY),
+    (lambda facts: facts.says(_SLOW_CODES, _SLOW_WORDS), Action.SLOW),
+    (lambda facts: facts.says(_SYMBOL_CODES, _SYMBOL_WORDS), Action.UNKNOWN_SYMBOL),
+    (lambda facts: facts.status >= HTTPStatus.INTERNAL_SERVER_ERROR, Action.RETRY),
+    (lambda facts: facts.says(_CLOCK_CODES, _CLOCK_WORDS), Action.RESYNC),
+    (lambda facts: facts.says(_FAILING_CODES, _FAILING_WORDS), Action.RETRY),
+    (lambda facts: facts.status in _PASSING, Action.RETRY),
+    # A page of the venue's firewall: the address asks too much.
+    (lambda facts: facts.status == HTTPStatus.FORBIDDEN and facts.code is None, Action.SLOW),
+    (lambda facts: facts.status >= HTTPStatus.BAD_REQUEST, Action.REFUSE),
+    (lambda facts: facts.code not in _GOOD_CODES, Action.REFUSE),
+)
 
 
 def classify(venue: str, answer: Answer) -> Verdict:
     """Judge an answer that ccxt, or the check of its shape, turned down."""
-    code, text = raw_code(answer.body), answer.body[:2_000].lower()
-    reason = f"HTTP {answer.status}" + (f", code {code}" if code else "") + f" from {answer.place}"
+    code = raw_code(answer.body)
     family = next((name for name in _FAMILIES if venue.startswith(name)), venue)
-    key = (family, code or "")
-    if answer.status == 418:
-        return Verdict(Action.SLOW, reason, retry_after_s(answer), is_ban=True)
-    if answer.status == 429:
-        return Verdict(Action.SLOW, reason, retry_after_s(answer))
-    if answer.status >= 500:
-        # Some venues answer every error with 500; the code still tells a refusal apart.
-        if key in _SLOW_CODES or _has(text, _SLOW_WORDS):
-            return Verdict(Action.SLOW, reason, retry_after_s(answer))
-        if _names_symbol(key, text):
-            return Verdict(Action.UNKNOWN_SYMBOL, reason)
-        return Verdict(Action.RETRY, reason)
+    text = answer.body[:_LOOKED_AT].lower()
+    facts = _Facts(answer.status, code, (family, code or ""), text, answer.is_cut)
+    action = next((action for applies, action in _RULES if applies(facts)), None)
+    reason = f"HTTP {answer.status}" + (f", code {code}" if code else "") + f" from {answer.place}"
+    if action is None:
+        return Verdict(Action.RETRY, f"{reason}: the answer has an unexpected shape")
+    if action is Action.SLOW:
+        is_ban = answer.status == HTTPStatus.IM_A_TEAPOT
+        return Verdict(action, reason, retry_after_s(answer), is_ban=is_ban)
     if answer.is_cut:
-        return Verdict(Action.RETRY, f"{reason}: the body is cut or is not JSON")
-    if key in _SLOW_CODES or (answer.status != 404 and _has(text, _SLOW_WORDS)):
-        return Verdict(Action.SLOW, reason, retry_after_s(answer))
-    if key in _CLOCK_CODES or _has(text, _CLOCK_WORDS):
-        return Verdict(Action.RESYNC, reason)
-    if _names_symbol(key, text):
-        return Verdict(Action.UNKNOWN_SYMBOL, reason)
-    if key in _FAILING_CODES or _has(text, _FAILING_WORDS) or answer.status in {408, 409, 425}:
-        return Verdict(Action.RETRY, reason)
-    if answer.status == 403 and code is None:
-        # A page of the venue's firewall: the address asks too much, or is not welcome.
-        return Verdict(Action.SLOW, reason, retry_after_s(answer))
-    if answer.status >= 400 or code not in (None, "0", "200", "200000", "00000"):
-        return Verdict(Action.REFUSE, reason)
-    return Verdict(Action.RETRY, f"{reason}: the answer has an unexpected shape")
+        reason = f"{reason}: the body is cut or is not JSON"
+    return Verdict(action, reason)
 
 
 def raw_code(body: str) -> str | None:
@@ -166,8 +187,9 @@ def raw_code(body: str) -> str | None:
     except ValueError:
         return None
     if isinstance(content, list):
-        items = cast("list[object]", content)
-        return str(items[1]) if len(items) >= 2 and items[0] == "error" else None
+        # Bitfinex: ["error", code, text].
+        kind, *rest = cast("list[object]", content) or [None]
+        return str(rest[0]) if kind == "error" and rest else None
     if not isinstance(content, dict):
         return None
     fields = cast("dict[str, object]", content)
@@ -195,11 +217,3 @@ def retry_after_s(answer: Answer) -> float | None:
         return max(0.0, (until - sent).total_seconds())
     except (ValueError, TypeError, KeyError):
         return None
-
-
-def _names_symbol(key: tuple[str, str], text: str) -> bool:
-    return key in _SYMBOL_CODES or _has(text, _SYMBOL_WORDS)
-
-
-def _has(text: str, words: tuple[str, ...]) -> bool:
-    return any(word in text for word in words)

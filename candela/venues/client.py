@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import CancelledError, Future, wait
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from candela.market.timeframe import Timeframe, UnknownTimeframe
@@ -172,9 +171,8 @@ class VenueClient:
 
     def timeframes(self) -> tuple[Timeframe, ...]:
         """Return the candle lengths that the venue has, shortest first."""
-        names = cast("dict[str, object]", self._open().exchange.timeframes or {})
         found: set[Timeframe] = set()
-        for name in names:
+        for name in self._timeframe_names():
             try:
                 found.add(Timeframe.parse(name))
             except UnknownTimeframe:
@@ -232,7 +230,7 @@ class VenueClient:
 
         def read(value: object, call: Any) -> CandlePage:
             rows = cast("list[list[Any]]", call.rows if call.rows is not None else value)
-            return read_page(rows, call, session.server_clock, timeframe, since, until)
+            return read_page(rows, call, session.server_clock, timeframe, (since, until))
 
         what = f"{name} candles of {symbol} from {since:%Y-%m-%dT%H:%M}Z"
         page = self._run(session.call(what, ask, read))
@@ -277,7 +275,8 @@ class VenueClient:
                 target=self._loop.run_forever, name=f"venue-{self.venue}", daemon=True
             )
             self._thread.start()
-        self._run(session.open())
+        # Asks the venue nothing, so it is not worth stopping; half open would be left open.
+        asyncio.run_coroutine_threadsafe(session.open(), self._loop).result()
         self._session = session
         return session
 
@@ -286,15 +285,9 @@ class VenueClient:
         assert self._loop is not None  # noqa: S101 - made by _open
         future: Future[_T] = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            while True:
-                try:
-                    return future.result(_LOOK_S)
-                except NotYet:
-                    if future.done():
-                        # The call's own time-out, not that of the look.
-                        raise
-                    if self.should_stop():
-                        break
+            while not self.should_stop():
+                if wait((future,), _LOOK_S).done:
+                    return future.result()
         except CancelledError:
             pass
         finally:
@@ -325,7 +318,7 @@ class VenueClient:
             kinds = _ALL
 
         def ask() -> Any:
-            return session.exchange.load_markets(True)
+            return session.exchange.load_markets(reload=True)
 
         self._run(session.call("symbols", ask, lambda value, _: symbols_of(value, has_ticks=False)))
         self._loaded = kinds
@@ -341,9 +334,14 @@ class VenueClient:
         hint = f"Did you mean {' or '.join(near)}?" if near else None
         raise UnknownSymbol(f"{self.venue} does not list {symbol!r}.", hint)
 
+    def _timeframe_names(self) -> list[str]:
+        exchange = self._open().exchange
+        if exchange.has.get("fetchOHLCV") is not True:
+            return []
+        return list(cast("dict[str, object]", exchange.timeframes or {}))
+
     def _timeframe_name(self, timeframe: Timeframe) -> str:
-        names = cast("dict[str, object]", self._open().exchange.timeframes or {})
-        for name in names:
+        for name in self._timeframe_names():
             try:
                 if Timeframe.parse(name) == timeframe:
                     return name

@@ -17,14 +17,24 @@ from candela.venues.errors import UnknownVenue, VenueLibraryTooOld
 from candela.venues.limits import pool_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
 
     import aiohttp
 
     from candela.clock import Clock
 
-__all__ = ["CCXT_FLOOR", "Call", "ShapeError", "open_exchange", "record", "require_library"]
+__all__ = [
+    "CCXT_FLOOR",
+    "WIDTH",
+    "Call",
+    "ShapeError",
+    "open_exchange",
+    "record",
+    "require_library",
+]
 
+WIDTH: Final = 6
+"""A candle row is time, open, high, low, close, volume; what follows them is not used."""
 CCXT_FLOOR: Final = "4.5.90"
 """The oldest ccxt that the venue tests were run with; a resolver may pick a far older one."""
 
@@ -63,11 +73,12 @@ class Pace(Protocol):
         ...
 
 
+_SUCCESS: Final = 2
 _CALL: Final[ContextVar[Call]] = ContextVar("candela_venue_call")
 
 
 @contextlib.contextmanager
-def record() -> Iterator[Call]:
+def record() -> Generator[Call]:
     """Record what happens on the wire in the block and in the tasks that it starts."""
     call = Call()
     token = _CALL.set(call)
@@ -106,7 +117,7 @@ def open_exchange(
     require_library()
     import ccxt.async_support as ccxt
 
-    ids = cast("list[str]", ccxt.exchanges)
+    ids = ccxt.exchanges
     if venue not in ids:
         near = get_close_matches(venue.lower(), ids, n=3, cutoff=0.6)
         hint = f"Did you mean {' or '.join(near)}?" if near else "ccxt names it differently."
@@ -131,6 +142,9 @@ def open_exchange(
 
 
 def _guard(base: type[Any], venue: str, pace: Pace, clock: Clock) -> type[Any]:
+    # super() would lose the type, and with it what little the checker can say here.
+    parent: Any = base
+
     class Guarded(base):
         """An exchange class of ccxt with our hooks."""
 
@@ -139,12 +153,12 @@ def _guard(base: type[Any], venue: str, pace: Pace, clock: Clock) -> type[Any]:
         ) -> Any:
             # throttle() follows at once, in the same task, without the section it needs.
             self.next_pool = pool_of(venue, api if isinstance(api, str) else str(api[0]))
-            return super().calculate_rate_limiter_cost(api, method, path, params, config or {})
+            return parent.calculate_rate_limiter_cost(self, api, method, path, params, config or {})
 
         async def throttle(self, cost: Any = None) -> None:
             await pace(self.next_pool, float(cost if cost is not None else 1.0))
 
-        def on_rest_response(  # noqa: PLR0913, PLR0917 - ccxt's signature
+        def on_rest_response(
             self,
             code: int,
             reason: str,
@@ -164,7 +178,8 @@ def _guard(base: type[Any], venue: str, pace: Pace, clock: Clock) -> type[Any]:
                 received_at=clock.now(),
             )
             _CALL.get().answers.append(answer)
-            return super().on_rest_response(
+            return parent.on_rest_response(
+                self,
                 code,
                 reason,
                 url,
@@ -176,10 +191,10 @@ def _guard(base: type[Any], venue: str, pace: Pace, clock: Clock) -> type[Any]:
             )
 
         def parse_json(self, http_response: str) -> Any:
-            parsed = super().parse_json(http_response)
+            parsed = parent.parse_json(self, http_response)
             call = _CALL.get()
             last = call.answers[-1]
-            if parsed is None and 200 <= last.status < 300:
+            if parsed is None and last.status // 100 == _SUCCESS:
                 # ccxt would take a cut body for an empty answer.
                 call.answers[-1] = Answer(
                     last.place, last.status, last.headers, last.body, last.received_at, is_cut=True
@@ -201,7 +216,7 @@ def _guard(base: type[Any], venue: str, pace: Pace, clock: Clock) -> type[Any]:
             _CALL.get().rows = [
                 _row(self.parse_ohlcv, item, market) for item in cast("list[object]", ohlcvs)
             ]
-            return super().parse_ohlcvs(ohlcvs, market, timeframe, since, limit, tail)
+            return parent.parse_ohlcvs(self, ohlcvs, market, timeframe, since, limit, tail)
 
     Guarded.__name__ = base.__name__
     return Guarded
@@ -209,7 +224,7 @@ def _guard(base: type[Any], venue: str, pace: Pace, clock: Clock) -> type[Any]:
 
 def _row(parse: Callable[[object, object], object], item: object, market: object) -> list[Any]:
     row = parse(item, market)
-    if not isinstance(row, list) or len(cast("list[object]", row)) < 6:
+    if not isinstance(row, list) or len(cast("list[object]", row)) < WIDTH:
         raise ShapeError(f"a candle has not six values: {str(item)[:80]}")
     return cast("list[Any]", row)
 

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from candela.errors import ConfigError
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractResolver, ResolveResult
 
 __all__ = ["BadGateway", "VenueGateway", "connector"]
+
+_LAST_PORT: Final = 65_535
 
 
 class BadGateway(ConfigError):
@@ -63,7 +65,7 @@ class VenueGateway:
             is_loopback = ipaddress.ip_address(host).is_loopback
         except ValueError:
             is_loopback = False
-        if not is_loopback or not port.isdecimal() or not 0 < int(port) < 65_536:
+        if not is_loopback or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
             message = f"The venue gateway {text!r} is not a loopback address with a port."
             raise BadGateway(message, "Write it as in 127.0.0.1:8443, or leave it unset.")
         if certificate_authority is None or not certificate_authority.is_file():
@@ -92,7 +94,10 @@ def _one_address(gateway: VenueGateway) -> AbstractResolver:
         """Answer every name with the gateway's address and port."""
 
         async def resolve(
-            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+            self,
+            host: str,
+            port: int = 0,  # noqa: ARG002 - the gateway's counts
+            family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002
         ) -> list[ResolveResult]:
             is_ipv6 = ":" in gateway.address
             return [

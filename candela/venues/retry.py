@@ -33,7 +33,11 @@ class RetryPolicy:
     throttled_s: float = 10.0
     banned_s: float = 120.0
     confirm_empty: int = 1
-    random: random.Random = field(default_factory=random.Random, repr=False, compare=False)
+    random: random.Random = field(
+        default_factory=random.Random,  # noqa: S311 - jitter is no secret
+        repr=False,
+        compare=False,
+    )
 
     def wait_s(self, failures: int) -> float:
         """Return how long to wait after so many failures in a row, in seconds."""

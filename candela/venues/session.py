@@ -1,18 +1,19 @@
-"""A venue's public calls on one event loop: paced, checked, retried, and told apart when they fail."""
+"""A venue's public calls on one event loop: paced, checked, retried, told apart when they fail."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import aiohttp
 
+from candela.errors import CandelaError
 from candela.venues.classify import Action, Verdict, classify
 from candela.venues.door import Call, ShapeError, open_exchange, record
 from candela.venues.errors import (
-    Interrupted,
     UnknownSymbol,
     VenueAnswerInvalid,
     VenueClockRefused,
@@ -130,8 +131,6 @@ class VenueSession:
             with record() as call:
                 try:
                     result = read(await ask(), call)
-                except (asyncio.CancelledError, Interrupted):
-                    raise
                 except Exception as error:  # noqa: BLE001 - ccxt raises every kind; all are judged
                     await self._note(call)
                     verdict = self._judge(call, error)
@@ -203,11 +202,13 @@ class VenueSession:
                 await self.budget.observe(pool, used, limit.window_s - second)
 
     def _judge(self, call: Call, error: Exception) -> Verdict:
-        from candela.errors import CandelaError
-
         if isinstance(error, CandelaError):
             raise error
-        bad = [answer for answer in call.answers if answer.status >= 400 or answer.is_cut]
+        bad = [
+            answer
+            for answer in call.answers
+            if answer.status >= HTTPStatus.BAD_REQUEST or answer.is_cut
+        ]
         if bad:
             return classify(self.venue, bad[-1])
         if isinstance(error, ShapeError):

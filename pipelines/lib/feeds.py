@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from candela.candles.sources import list_sources
-from candela.files import ReadOptions
+from candela.files.options import ReadOptions
 from pipelines.lib.partitions import SeriesKey, month_of, months_between, next_month
 
 if TYPE_CHECKING:

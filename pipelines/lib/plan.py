@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from candela.candles.filesources import add_file
-from candela.files import FileUnreadable
+from candela.files.unreadable import FileUnreadable
 from pipelines.lib.feeds import feeds_by_series, feeds_of, options_of, version
 from pipelines.lib.partitions import SERIES, SeriesKey, spans_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _EXIT_FAILED: Final = 1
+# What they tell about themselves at INFO is of no use to who starts the whole.
+_TALKATIVE: Final = ("alembic", "dagster", "great_expectations", "matplotlib")
 _SECOND_LOOK_S: Final = 6.0
 
 
@@ -34,8 +37,10 @@ def run(*, as_json: bool, with_pages: bool, port: int | None) -> None:
     # The database server takes seconds to come up in a process of its own: time to load code in.
     threading.Thread(target=_warm_up, name="load code", daemon=True).start()
     settings, places = _open(output)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
     from pipelines.up.home import open_home
-    from pipelines.up.serve import Pages, only_one
+    from pipelines.up.serve import only_one
 
     home = open_home(settings.state_dir, places.dagster_url)
     with ExitStack() as stack:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 
 from candela.candles.filesources import add_file
-from candela.files import FileUnreadable, ReadOptions
+from candela.files.options import ReadOptions
+from candela.files.unreadable import FileUnreadable
 from pipelines.definitions import defs
 from pipelines.lib.feeds import feeds_of
 from pipelines.lib.plan import Plan, make_plan, register_series
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Done", "SpanDone", "materialise", "register_sample", "sample_files"]
 
 _ROLLUPS: Final = dg.AssetKey("candle_rollups")
-_INSTRUMENTS: Final = dg.AssetKey("instruments")
 # Console lines of every event would bury what a person wants to know; they are in the pages.
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # A run of this process has no code location to be retried in: the next `candela up` does it again.
@@ -127,9 +127,7 @@ def _run_span(instance: dg.DagsterInstance, platform: Platform, span: Span) -> S
         resources={"platform": _held(platform)},
         raise_on_error=False,
     )
-    return SpanDone(
-        span, result.success, time.monotonic() - started, _error(result), result.run_id
-    )
+    return SpanDone(span, result.success, time.monotonic() - started, _error(result), result.run_id)
 
 
 def _run_rollups(
@@ -137,10 +135,9 @@ def _run_rollups(
 ) -> None:
     # The catalogue asks venues where there are any, and a network may be slow to say that it is
     # not there: then the schedule does it.
-    keys = [_ROLLUPS, _INSTRUMENTS] if with_instruments else [_ROLLUPS]
-    result = defs.resolve_job_def("refresh_derived").execute_in_process(
+    job = "refresh_rollups_and_catalogue" if with_instruments else "refresh_stale_rollups"
+    result = defs.resolve_job_def(job).execute_in_process(
         instance=instance,
-        asset_selection=keys,
         tags=_TAGS,
         run_config=_QUIET,
         resources={"platform": _held(platform)},
@@ -167,5 +164,7 @@ def _error(result: dg.ExecuteInProcessResult) -> str | None:
             data = event.step_failure_data
             if data.user_failure_data is not None and data.user_failure_data.description:
                 return data.user_failure_data.description
-            return data.error_display_string.strip().splitlines()[-1] if data.error else event.message
+            return (
+                data.error_display_string.strip().splitlines()[-1] if data.error else event.message
+            )
     return "The run failed before its first step; see the pages of Dagster."

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import psutil
 
@@ -32,6 +32,7 @@ _STOP_S: Final = 15.0
 _PORTS_TRIED: Final = 50
 _RECORD: Final = "processes.json"
 _LOCATION: Final = "candela"
+_LOADED: Final = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
 
 
 class PagesFailed(ConfigError):
@@ -73,7 +74,7 @@ class Pages:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
-    def __enter__(self) -> Pages:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -92,14 +93,18 @@ class Pages:
         )
         self._start(
             "code-server",
-            ["dagster", "api", "grpc", "--module-name", "pipelines.definitions"]
-            + ["--host", "127.0.0.1", "--port", str(self._code_port)]
-            + ["--location-name", _LOCATION],
+            [
+                *("dagster", "api", "grpc", "--module-name", "pipelines.definitions"),
+                *("--host", "127.0.0.1", "--port", str(self._code_port)),
+                *("--location-name", _LOCATION),
+            ],
         )
         self._start(
             "webserver",
-            ["dagster_webserver", "--workspace", str(workspace), "--host", self._host]
-            + ["--port", str(self._port)],
+            [
+                *("dagster_webserver", "--workspace", str(workspace)),
+                *("--host", self._host, "--port", str(self._port)),
+            ],
         )
 
     def start_daemon(self) -> None:
@@ -164,11 +169,18 @@ class Pages:
         _write_record(self._record, [child.process.pid for child in self._children], self.url)
 
     def _answers(self) -> bool:
+        """Whether the pages are there and show the definitions: they come up without them."""
+        question = urllib.request.Request(
+            f"{self.url}/graphql",
+            data=json.dumps({"query": _LOADED}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
         try:
-            with urllib.request.urlopen(f"{self.url}/server_info", timeout=5) as answer:  # noqa: S310 - our own address
-                return bool(answer.status == 200)  # noqa: PLR2004 - HTTP
-        except (urllib.error.URLError, OSError):
+            with urllib.request.urlopen(question, timeout=5) as answer:  # noqa: S310 - our own address
+                said = cast("dict[str, Any]", json.load(answer))
+        except (urllib.error.URLError, OSError, json.JSONDecodeError):
             return False
+        return bool((said.get("data") or {}).get("repositoriesOrError", {}).get("nodes"))
 
     @staticmethod
     def _failure(child: Child, what: str) -> PagesFailed:

@@ -8,12 +8,15 @@
 DO $$
 DECLARE
     wanted record;
+    privilege text;
 BEGIN
     FOR wanted IN
         SELECT * FROM (VALUES
-            ('candela_owner', 'LOGIN'), ('candela_app', 'NOLOGIN'),
-            ('candela_pipelines', 'LOGIN'), ('candela_analyst', 'NOLOGIN')
-        ) AS roles (role_name, may_log_in)
+            ('candela_owner', 'LOGIN', ARRAY['CONNECT', 'TEMPORARY', 'CREATE']),
+            ('candela_app', 'NOLOGIN', ARRAY['CONNECT', 'TEMPORARY']),
+            ('candela_pipelines', 'LOGIN', ARRAY['CONNECT', 'TEMPORARY']),
+            ('candela_analyst', 'NOLOGIN', ARRAY['CONNECT', 'TEMPORARY'])
+        ) AS roles (role_name, may_log_in, privileges)
     LOOP
         IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = wanted.role_name) THEN
             BEGIN
@@ -24,11 +27,15 @@ BEGIN
                 WHEN duplicate_object OR unique_violation THEN NULL;
             END;
         END IF;
-        EXECUTE format(
-            'GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), wanted.role_name
-        );
+        FOREACH privilege IN ARRAY wanted.privileges LOOP
+            IF NOT has_database_privilege(wanted.role_name, current_database(), privilege) THEN
+                EXECUTE format(
+                    'GRANT %s ON DATABASE %I TO %I',
+                    privilege, current_database(), wanted.role_name
+                );
+            END IF;
+        END LOOP;
     END LOOP;
-    EXECUTE format('GRANT CREATE ON DATABASE %I TO candela_owner', current_database());
 END
 $$;
 

@@ -9,7 +9,7 @@ DROP VIEW IF EXISTS
 market.candles_5m, market.candles_15m, market.candles_1h, market.candles_4h, market.candles_1d;
 
 GRANT USAGE, CREATE ON SCHEMA market TO candela_pipelines;
-GRANT SELECT ON market.candles TO candela_pipelines;
+GRANT SELECT, TRIGGER ON market.candles TO candela_pipelines;
 SET LOCAL ROLE candela_pipelines;
 
 CREATE MATERIALIZED VIEW market.candles_5m
@@ -126,3 +126,4 @@ CREATE INDEX ix_candles_1d_series ON market.candles_1d (instrument_id, timeframe
 
 SET LOCAL ROLE candela_owner;
 REVOKE CREATE ON SCHEMA market FROM candela_pipelines;
+REVOKE TRIGGER ON market.candles FROM candela_pipelines;

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from candela.db.connect import Database, DatabaseRefused, Role
 from candela.db.migrate import migrate
 from candela.embedded import open_places
-from candela.embedded.postgres import find_installation
+from candela.embedded.installation import find_installation
 from candela.settings import Settings
 from tests.architecture.tree import ROOT
 

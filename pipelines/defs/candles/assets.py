@@ -56,7 +56,8 @@ def candles(
                 state = version(group, month, now)
                 versions.add(state)
                 context.add_asset_metadata(
-                    _metadata(figures, group, month, state), partition_key=span.series.partition(month)
+                    _metadata(figures, group, month, state),
+                    partition_key=span.series.partition(month),
                 )
     return dg.MaterializeResult(
         metadata={f"run_{name}": count for name, count in sorted(total.items())},

@@ -1,9 +1,9 @@
 """What brings candles in by itself: files when they change, venues every few minutes."""
 
-import dagster as dg
 import json
 from pathlib import Path
 
+import dagster as dg
 from dagster import ScheduleEvaluationContext, SensorEvaluationContext
 
 from pipelines.defs.candles.jobs import keep_candles_current, update_candles
@@ -41,7 +41,9 @@ def changed_files(
     for error in plan.unreadable:
         context.log.warning("%s", error)
     return dg.SensorResult(
-        run_requests=[_request(part) for span in plan.spans for part in chunks(span, _MONTHS_A_RUN)],
+        run_requests=[
+            _request(part) for span in plan.spans for part in chunks(span, _MONTHS_A_RUN)
+        ],
         dynamic_partitions_requests=_new_series(context.instance, plan.series),
         cursor=seen,
     )

@@ -47,9 +47,13 @@ def picture(
         )
     refused = [one.time for one in refusals if one.time is not None]
     if refused:
-        axes.plot(refused, [axes.get_ylim()[0]] * len(refused), "x", color="#c0161d", label="refused")
+        axes.plot(
+            refused, [axes.get_ylim()[0]] * len(refused), "x", color="#c0161d", label="refused"
+        )
     for number, (start, end, _, _) in enumerate(figures.gaps):
-        axes.axvspan(start, end, color="#888888", alpha=0.35, label="absent" if not number else None)
+        axes.axvspan(
+            start, end, color="#888888", alpha=0.35, label="absent" if not number else None
+        )
     if flagged.height or refused or figures.gaps:
         axes.legend(loc="best", fontsize=7, frameon=False)
     locator = AutoDateLocator(maxticks=8)

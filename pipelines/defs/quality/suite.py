@@ -96,7 +96,9 @@ def remarks_frame(
         [{"time": time, check: remark} for time, check, remark in apart], schema=schema
     )
     return pl.concat([judged, rows], how="diagonal_relaxed").select(
-        pl.col(name).cast(kind) if name in judged.columns or rows.height else pl.lit(None, kind).alias(name)
+        pl.col(name).cast(kind)
+        if name in judged.columns or rows.height
+        else pl.lit(None, kind).alias(name)
         for name, kind in schema.items()
     )
 
@@ -120,7 +122,9 @@ def run_suite(frames: Mapping[str, pl.DataFrame]) -> dict[str, SuiteResult]:
 
 
 def _validate(frames: Mapping[str, pl.DataFrame]) -> dict[str, SuiteResult]:
-    table = pl.concat([frame.with_columns(partition=pl.lit(name)) for name, frame in frames.items()])
+    table = pl.concat(
+        [frame.with_columns(partition=pl.lit(name)) for name, frame in frames.items()]
+    )
     outcome = (
         _batches()
         .get_batch(batch_parameters={"dataframe": table.to_pandas()})
@@ -173,14 +177,22 @@ def _suite() -> Any:
 
 @cache
 def _batches() -> Any:
-    """Open a context in memory, silent, that takes frames."""
+    """Open a context in memory, silent, without pages of its own, that takes frames."""
     import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
-    context = gx.get_context(mode="ephemeral")
-    context.enable_analytics(enable=False)
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
+        analytics_enabled=False,
+    )
     return (
-        context.data_sources.add_pandas("candela")
+        gx.get_context(project_config=config, mode="ephemeral")
+        .data_sources.add_pandas("candela")
         .add_dataframe_asset("partition")
         .add_batch_definition_whole_dataframe("whole")
     )

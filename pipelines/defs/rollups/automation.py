@@ -6,20 +6,28 @@ from dagster import SensorEvaluationContext
 from pipelines.defs.rollups.assets import candle_rollups
 from pipelines.resources import Platform
 
-__all__ = ["refresh_derived", "stale_rollups"]
+__all__ = ["refresh_rollups_and_catalogue", "refresh_stale_rollups", "stale_rollups"]
 
-refresh_derived = dg.define_asset_job(
-    "refresh_derived",
+# Two at once would only wait for each other's lock.
+_ONE_AT_A_TIME = {"candela/exclusive": "rollups"}
+
+refresh_stale_rollups = dg.define_asset_job(
+    "refresh_stale_rollups",
+    selection=dg.AssetSelection.assets(candle_rollups),
+    tags=_ONE_AT_A_TIME,
+    description="Refresh the rollups for the spans whose candles changed.",
+)
+refresh_rollups_and_catalogue = dg.define_asset_job(
+    "refresh_rollups_and_catalogue",
     selection=dg.AssetSelection.assets(candle_rollups) | dg.AssetSelection.keys("instruments"),
-    # Two at once would only wait for each other's lock.
-    tags={"candela/exclusive": "rollups"},
-    description="Bring what follows from the candles up to date.",
+    tags=_ONE_AT_A_TIME,
+    description="Refresh the rollups, and say what the catalogue holds.",
 )
 _CHANGED = "SELECT max(range_id) FROM market.rollup_ranges"
 
 
 @dg.sensor(
-    job=refresh_derived,
+    job=refresh_stale_rollups,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks for a refresh where candles changed after their rollups.",
@@ -33,4 +41,4 @@ def stale_rollups(
     if row is None or row[0] is None:
         return dg.SkipReason("The rollups are as new as their candles.")
     context.log.info("spans recorded up to %s", row[0])
-    return dg.RunRequest(run_key=str(row[0]), asset_selection=[candle_rollups.key])
+    return dg.RunRequest(run_key=str(row[0]))

@@ -56,9 +56,7 @@ def suspects(
 
     When the database cannot be asked, nothing is suspected: the caller's error says so.
     """
-    filters = dg.RunsFilter(
-        statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-    )
+    filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
     held: list[str] = []
     unheld: list[str] = []
     for record in instance.get_run_records(filters):

@@ -121,6 +121,44 @@ def test_record_when_every_instrument_of_the_venue_lacks_it_then_outage(
     ]
 
 
+def test_record_when_another_series_arrives_then_reasons_of_the_first_follow(
+    writer: psycopg.Connection,
+) -> None:
+    store = CandleStore(writer, FixedClock(NOW))
+    names = [BTC, Instrument("bitvavo", "ETH/EUR"), Instrument("bitvavo", "ADA/EUR")]
+    frame = made_up(48, timeframe=HOUR)
+    absent = [[10, 11, 30], [10, 11], []]
+    reasons: list[list[str]] = []
+    for name, rows in zip(names, absent, strict=True):
+        store.write(batch(without(frame, rows), timeframe=HOUR, instrument=name))
+        series = Series(name, store.ensure_instrument(name), HOUR)
+        record_gaps(writer, series, START, START + timedelta(hours=48), now=NOW)
+        reasons.append(
+            [gap.reason for gap in list_gaps(writer, instrument_id=store.ensure_instrument(BTC))]
+        )
+    assert reasons == [
+        ["source_hole", "source_hole"],
+        ["outage", "source_hole"],
+        ["source_hole", "source_hole"],
+    ]
+
+
+def test_record_when_few_minutes_are_absent_everywhere_then_not_an_outage(
+    writer: psycopg.Connection,
+) -> None:
+    store = CandleStore(writer, FixedClock(NOW))
+    other = Instrument("bitvavo", "ETH/EUR")
+    frame = without(made_up(300), [10, 11, 12, 13, *range(100, 105)])
+    for name in (BTC, other):
+        store.write(batch(frame, instrument=name))
+    series = Series(BTC, store.ensure_instrument(BTC), MINUTE)
+    record_gaps(writer, series, START, minutes(300), now=NOW)
+    assert [(gap.candles_missing, gap.reason) for gap in list_gaps(writer)] == [
+        (4, "no_trades"),
+        (5, "outage"),
+    ]
+
+
 def test_record_when_fx_market_is_shut_at_the_weekend_then_closed(
     writer: psycopg.Connection,
 ) -> None:

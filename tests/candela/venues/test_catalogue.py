@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import pytest
 
@@ -49,7 +49,7 @@ def listed(exchange: ExchangeDouble) -> ExchangeDouble:
     return exchange
 
 
-def rows(connection: psycopg.Connection, statement: str) -> list[tuple[Any, ...]]:
+def rows(connection: psycopg.Connection, statement: LiteralString) -> list[tuple[Any, ...]]:
     return connection.execute(statement).fetchall()
 
 

@@ -8,8 +8,10 @@ import subprocess
 import sys
 from datetime import timedelta
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import certifi
 import pytest
 
 from candela.clock import SystemClock
@@ -30,8 +32,6 @@ from tests.fixtures.exchange.plugin import FAST, exchange, gateway_of, venue_cli
 from tests.fixtures.exchange.server import ServerTime
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.fixtures.exchange.plugin import MakeClient
     from tests.fixtures.exchange.server import ExchangeDouble
 
@@ -62,7 +62,10 @@ def test_installed_ccxt_is_at_least_the_floor() -> None:
 def test_ccxt_below_the_floor_is_refused_with_both_versions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(door, "version", lambda _: "4.5.64")
+    def old(_: str) -> str:
+        return "4.5.64"
+
+    monkeypatch.setattr(door, "version", old)
     with pytest.raises(VenueLibraryTooOld, match=r"4\.5\.64 is installed.*4\.5\.90"):
         door.require_library()
 
@@ -196,11 +199,7 @@ def test_client_after_close_can_be_used_again(
 def test_client_that_trusts_only_the_public_authorities_refuses_the_gateway(
     listed: ExchangeDouble, tmp_path: Path
 ) -> None:
-    import certifi
-
-    from pathlib import Path as File
-
-    gateway = VenueGateway("127.0.0.1", listed.port, File(certifi.where()))
+    gateway = VenueGateway("127.0.0.1", listed.port, Path(certifi.where()))
     budget = RequestBudget("binance", None)
     policy = RetryPolicy(attempts=2, base_s=0.01)
     with (
@@ -216,7 +215,11 @@ def test_client_with_a_gateway_reaches_no_other_machine(
     listed: ExchangeDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_up: list[object] = []
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *names, **_: looked_up.append(names))
+
+    def look_up(*names: object, **_: object) -> None:
+        looked_up.append(names)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     budget = RequestBudget("kraken", None)
     with (
         VenueClient(
@@ -249,4 +252,4 @@ def test_import_of_the_client_loads_no_ccxt() -> None:
         "import sys, candela.venues.client, candela.venues.catalogue, candela.candles.fetching;"
         "assert not {'ccxt', 'aiohttp', 'pandas', 'redis'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)  # noqa: S603 - own code
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
