@@ -1,7 +1,71 @@
-"""All benchmarks: ``python -m bench``."""
+"""All benchmarks: ``make bench``.
+
+Every ratio is of medians of turns that were interleaved in this run.
+"""
 
 from __future__ import annotations
 
-from bench.candles import main
+import argparse
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from bench.candles import Bench, as_query
+from bench.minutes import find_minutes
+from bench.processes import run_memory, run_start
+from candela.db.connect import Database
+from candela.db.migrate import migrate
+from candela.embedded import open_places, stop_servers
+from candela.embedded.bootstrap import create_database
+from candela.settings import load_settings
+
+
+def main() -> None:
+    """Measure everything on the embedded server, or on the one CANDELA_TEST_DATABASE_URL names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--long-rows", type=int, default=10_000_000)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="candela-bench-"))
+    settings = load_settings().model_copy(
+        update={"state_dir": folder / "state", "database_url": None, "redis_url": None}
+    )
+    named = settings.test_database_url
+    try:
+        server = (
+            Database(SecretStr(named.get_secret_value()))
+            if named
+            else open_places(settings).database
+        )
+        database = create_database(server, f"candela_bench_{os.getpid()}", owner=None)
+        report = migrate(database)
+        minutes = find_minutes(folder, given.rows)
+        with database.connect() as connection:
+            row = connection.execute("SELECT version()").fetchone()
+        kind = "real" if minutes.is_real else "the shipped day repeated"
+        print(row[0] if row else "", f"variant {report.variant}", sep="\n")
+        print(f"{minutes.frame.height:,} minutes, {kind}; {given.turns} turns\n")
+        bench = Bench(database, minutes, given.turns)
+        bench.run_import(folder)
+        bench.run_read()
+        bench.run_rollups()
+        bench.run_compression()
+        run_memory(bench, folder, given.long_rows)
+        run_start(bench, given.turns)
+        if given.json:
+            given.json.write_text(json.dumps(bench.lines, indent=1))
+        with server.connect(autocommit=True) as connection:
+            connection.execute(as_query(f"DROP DATABASE {database.name} WITH (FORCE)"))
+    finally:
+        if named is None:
+            stop_servers(settings.state_dir)
+        shutil.rmtree(folder, ignore_errors=True)
+
 
 main()

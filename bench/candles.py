@@ -1,46 +1,33 @@
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
-"""Candle benchmarks: import, import again, read, roll up, memory, start-up, compression.
-
-Run by ``make bench``. Every ratio is of medians of turns that were interleaved in this run.
-"""
+"""Candle benchmarks on one database: import, import again, read, roll up, compress."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import shutil
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString, cast
 
 import polars as pl
-from pydantic import SecretStr
 
-from bench.minutes import Minutes, find_minutes, long_file
 from candela.candles.copyrows import COPY_COLUMNS, encode
 from candela.candles.importing import import_file
 from candela.candles.read import read_candles
 from candela.candles.rollups import refresh_rollups
 from candela.clock import SystemClock
-from candela.db.connect import Database, Role
-from candela.db.migrate import migrate
-from candela.embedded import open_places, stop_servers
-from candela.embedded.bootstrap import create_database
+from candela.db.connect import Role
 from candela.files.options import ReadOptions
 from candela.market.instrument import Instrument
 from candela.market.timeframe import Timeframe
-from candela.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import psycopg
+
+    from bench.minutes import Minutes
+    from candela.db.connect import Database
 
 INSTRUMENT = Instrument("bitfinex", "BTC/USD")
 MINUTE, HOUR = Timeframe.parse("1m"), Timeframe.parse("1h")
@@ -167,10 +154,10 @@ class Bench:
             f"{medians[1]:,.0f} k rows/s = {medians[1] / medians[0]:.2f} of bare COPY",
             ">= 0.7",
         )
+        with_gaps = statistics.median(map(sum, zip(new, gaps, strict=True)))
         self.add(
             "its gaps found, judged and recorded, afterwards",
-            f"{statistics.median(gaps):.2f} s; with them"
-            f" {rows / statistics.median(map(sum, zip(new, gaps, strict=True))) / 1e3:,.0f} k rows/s",
+            f"{statistics.median(gaps):.2f} s; with them {rows / with_gaps / 1e3:,.0f} k rows/s",
             "",
         )
         self.add("staged upsert of the same rows", f"{medians[2]:,.0f} k rows/s", "")
@@ -284,6 +271,9 @@ class Bench:
         if not self.is_timescale():
             self.add("compression of stored minutes", "needs TimescaleDB", ">= 8")
             return
+        # Fresh, so that the versions of earlier turns do not count as size.
+        self.empty()
+        self.imported(self.minutes.path)
         with self.database.connect(autocommit=True) as connection:
             before = connection.execute("SELECT hypertable_size('market.candles')").fetchone()
             connection.execute(
@@ -299,104 +289,3 @@ class Bench:
             f" {after[0] / rows:.1f} bytes a row, indexes included)",
             ">= 8",
         )
-
-
-def run_memory(bench: Bench, folder: Path, rows: int) -> None:
-    """Peak memory of importing many rows, in a process of its own."""
-    path = long_file(folder, bench.minutes, rows)
-    bench.empty()
-    code = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from pydantic import SecretStr\n"
-        "from candela.candles.importing import import_file\n"
-        "from candela.clock import SystemClock\n"
-        "from candela.db.connect import Database, Role\n"
-        "from candela.files.options import ReadOptions\n"
-        "database = Database(SecretStr(sys.stdin.read()), roles_log_in=sys.argv[2] == 'True')\n"
-        "with database.connect(Role.PIPELINES, autocommit=True) as connection:\n"
-        "    path = Path(sys.argv[1])\n"
-        "    report = import_file(connection, path, ReadOptions(), clock=SystemClock())\n"
-        # Not ru_maxrss, which a process inherits from the one that started it.
-        "status = Path('/proc/self/status').read_text()\n"
-        "print(report.rows, status.split('VmHWM:')[1].split()[0])\n"
-    )
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path), str(bench.database.roles_log_in)],
-        input=bench.database.admin_url.get_secret_value(),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    count, peak = map(int, done.stdout.split())
-    bench.add(
-        f"import of {count:,} rows, peak memory",
-        f"{peak / 1024:,.0f} MB in {time.perf_counter() - started:.0f} s",
-        "<= 600 MB",
-    )
-
-
-def run_start(bench: Bench, turns: int) -> None:
-    """Start of the command line, and what importing the kernel loads."""
-    program = Path(sys.executable).with_name("candela")
-    environment = {**os.environ, "COLUMNS": "100"}
-    seconds = [
-        timed(
-            lambda: subprocess.run(
-                [program, "--help"], capture_output=True, check=True, env=environment
-            )
-        )
-        for _ in range(turns + 4)
-    ]
-    bench.add("candela --help", f"{statistics.median(seconds):.2f} s", "<= 0.5 s")
-    heavy = "pandas dagster vectorbt great_expectations ccxt"
-    code = (
-        "import sys, candela, candela.notebook, candela.commands.app\n"
-        f"print([name for name in '{heavy}'.split() if name in sys.modules])"
-    )
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    bench.add("heavy packages that importing candela loads", loaded.stdout.strip(), "none")
-
-
-def main() -> None:
-    """Measure everything on the embedded server, or on the one CANDELA_TEST_DATABASE_URL names."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--long-rows", type=int, default=10_000_000)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="candela-bench-"))
-    settings = load_settings().model_copy(
-        update={"state_dir": folder / "state", "database_url": None, "redis_url": None}
-    )
-    named = settings.test_database_url
-    try:
-        server = (
-            Database(SecretStr(named.get_secret_value()))
-            if named
-            else open_places(settings).database
-        )
-        database = create_database(server, f"candela_bench_{os.getpid()}", owner=None)
-        report = migrate(database)
-        minutes = find_minutes(folder, given.rows)
-        with database.connect() as connection:
-            row = connection.execute("SELECT version()").fetchone()
-        print(f"{row[0] if row else ''}\nvariant {report.variant}; {minutes.frame.height:,} minutes,"
-              f" {'real' if minutes.is_real else 'the shipped day repeated'}; {given.turns} turns\n")  # fmt: skip
-        bench = Bench(database, minutes, given.turns)
-        bench.run_import(folder)
-        bench.run_read()
-        bench.run_rollups()
-        bench.run_compression()
-        run_memory(bench, folder, given.long_rows)
-        run_start(bench, given.turns)
-        if given.json:
-            given.json.write_text(json.dumps(bench.lines, indent=1))
-        with server.connect(autocommit=True) as connection:
-            connection.execute(as_query(f"DROP DATABASE {database.name} WITH (FORCE)"))
-    finally:
-        if named is None:
-            stop_servers(settings.state_dir)
-        shutil.rmtree(folder, ignore_errors=True)

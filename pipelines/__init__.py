@@ -1,1 +1,1 @@
-"""The Dagster code location: candles brought in, judged, kept complete and rolled up by partition."""
+"""The Dagster code location: candles brought in, judged, kept complete and rolled up."""

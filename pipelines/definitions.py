@@ -8,6 +8,8 @@ from pipelines.defs.candles.jobs import keep_candles_current, update_candles
 from pipelines.defs.gaps.assets import candle_gaps
 from pipelines.defs.gaps.repair import repair_candle_gaps, repair_every_hour
 from pipelines.defs.instruments.assets import instruments
+from pipelines.defs.quality.assets import candle_quality
+from pipelines.defs.quality.automation import judge_candles, judge_every_night
 from pipelines.defs.quality.checks import contract_checks
 from pipelines.defs.rankings.assets import instrument_rankings
 from pipelines.defs.rankings.automation import market_every_5_minutes, refresh_market
@@ -23,18 +25,26 @@ from pipelines.resources import platform_resource
 __all__ = ["defs"]
 
 defs = dg.Definitions(
-    assets=[instruments, instrument_rankings, candles, candle_gaps, candle_rollups],
+    assets=[
+        instruments,
+        instrument_rankings,
+        candles,
+        candle_gaps,
+        candle_quality,
+        candle_rollups,
+    ],
     asset_checks=[contract_checks],
     jobs=[
         update_candles,
         keep_candles_current,
+        judge_candles,
         refresh_stale_rollups,
         refresh_rollups_and_catalogue,
         refresh_market,
         repair_candle_gaps,
     ],
     sensors=[changed_files, unfinished_months, stale_rollups, janitor],
-    schedules=[keep_current, market_every_5_minutes, repair_every_hour],
+    schedules=[keep_current, market_every_5_minutes, repair_every_hour, judge_every_night],
     resources={"platform": platform_resource()},
     # A step is a query or two: a process for each would cost more than its work.
     executor=dg.in_process_executor,

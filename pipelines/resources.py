@@ -15,7 +15,7 @@ from candela.settings import Settings, environment_with, load_settings
 from pipelines.lib.presence import present
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     import psycopg
@@ -58,7 +58,7 @@ class Platform:
     progress: Callable[[str, float, int], None] = _no_progress
 
     @contextmanager
-    def writer(self) -> Iterator[psycopg.Connection]:
+    def writer(self) -> Generator[psycopg.Connection]:
         """Yield a connection that may write market data, in autocommit mode."""
         with self.database.connect(Role.PIPELINES, autocommit=True) as connection:
             yield connection

@@ -12,8 +12,8 @@ from candela.candles.cursors import open_cursor, stored_around, unanswered
 from candela.candles.gaps import record_gaps
 from candela.candles.pages import PageReader
 from candela.candles.series import Series
+from candela.candles.spans import BadSpan
 from candela.candles.store import Batch, Source, Written
-from candela.errors import DataError
 from candela.quality.judge import judge
 from candela.quality.neighbours import CONTEXT
 from candela.venues.client import never
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from candela.market.timeframe import Timeframe
     from candela.venues.client import VenueClient
 
-__all__ = ["BadSpan", "FetchProgress", "FetchReport", "fetch_candles", "write_piece"]
+__all__ = ["FetchProgress", "FetchReport", "fetch_candles", "write_piece"]
 
 # Candles before the edge of an earlier fetch are read again: late trades may have changed them.
 _REREAD: Final = 2
@@ -41,12 +41,6 @@ _CONTEXT_SCHEMA: Final = {
     "time": pl.Datetime("us", "UTC"),
     **dict.fromkeys(("open", "high", "low", "close", "volume"), pl.Float64()),
 }
-
-
-class BadSpan(DataError):
-    """The span to fetch has no length."""
-
-    code = "bad_span"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
 __all__ = ["prefetch"]
 
@@ -24,7 +24,7 @@ class _End:
 
 def prefetch(  # noqa: C901 - one thread's two halves, which read best together
     items: Iterable[Item], depth: int = 2
-) -> Iterator[Item]:
+) -> Generator[Item]:
     """Yield the items in their order, made by one thread at most ``depth`` ahead.
 
     An error of the producer is raised here, in its turn. When the consumer stops early, so does

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from candela.candles.store import Source
+    from candela.candles.batch import Source
     from candela.market.instrument import Instrument
     from candela.market.timeframe import Timeframe
     from candela.quality.finding import Finding

@@ -11,8 +11,8 @@ from psycopg import sql
 from candela.candles.arrow import ArrowSession
 from candela.candles.digest import candle_digest
 from candela.candles.series import Route, route
+from candela.candles.spans import BadSpan
 from candela.db.connect import Role
-from candela.errors import DataError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,13 +23,7 @@ if TYPE_CHECKING:
     from candela.market.instrument import Instrument
     from candela.market.timeframe import Timeframe
 
-__all__ = ["BadSpan", "Candles", "read_candles"]
-
-
-class BadSpan(DataError):
-    """A span that ends before it begins, or instants without a time zone."""
-
-    code = "bad_span"
+__all__ = ["Candles", "read_candles"]
 
 
 @dataclass(frozen=True)
@@ -170,10 +164,10 @@ def _query_now(
     if chosen.relation not in (None, "candles"):
         query = _ROLLED_UP.format(
             **keys,
-            relation=sql.Identifier("market", cast("str", chosen.relation)),
+            relation=sql.Identifier("market", chosen.relation),
             span=_between(since, until),
         )
-        return query, cast("str", chosen.relation)
+        return query, chosen.relation
     return _roll_up(chosen, _STORED.format(**keys, span=_span(since, until, chosen)))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
 
+from candela.candles.spans import merge_spans
 from candela.db.connect import Role
 from candela.market.timeframe import ROLLUPS, Timeframe
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from candela.db.connect import Database
 
-__all__ = ["RefreshReport", "RolledUp", "merge_spans", "refresh_rollups"]
+__all__ = ["RefreshReport", "RolledUp", "refresh_rollups"]
 
 _LOCK: Final = "candela:rollups"
 _IS_TIMESCALE: Final = "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'timescaledb')"
@@ -50,19 +51,6 @@ class RefreshReport:
     spans: tuple[tuple[datetime, datetime], ...]
     rollups: tuple[RolledUp, ...]
     seconds: float
-
-
-def merge_spans(
-    spans: Sequence[tuple[datetime, datetime]],
-) -> list[tuple[datetime, datetime]]:
-    """Return the same instants as the fewest spans [from, to), in order of time."""
-    merged: list[tuple[datetime, datetime]] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return merged
 
 
 def _whole_buckets(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final, Literal, LiteralString, cast
 
+from candela.candles.batch import Batch, Source, Written
 from candela.candles.copyrows import COPY_COLUMNS, encode
 from candela.candles.digest import candle_digest
 from candela.candles.quarantine import quarantine
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from candela.clock import Clock
     from candela.market.instrument import Instrument
-    from candela.market.timeframe import Timeframe
-    from candela.quality.finding import Finding
 
 __all__ = ["Batch", "BatchOutOfSpan", "CandleStore", "Source", "Written"]
 
@@ -83,64 +81,6 @@ class BatchOutOfSpan(DataError):
     """A batch holds candles outside the span that it says to cover, or not in order."""
 
     code = "batch_out_of_span"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where candles came from.
-
-    Parameters
-    ----------
-    kind
-        How they came.
-    name
-        File name, or venue and call; shown to people, so never a secret.
-    digest
-        sha256 of the file or of the answers that were read.
-    run_id
-        The Dagster run, where one did it.
-    """
-
-    kind: Literal["file", "fetch", "repair", "live"]
-    name: str
-    digest: str
-    run_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Checked candles of one series, to be written whole or not at all.
-
-    Parameters
-    ----------
-    frame
-        (n,) rows of CANDLE_SCHEMA, oldest first, each time once, within the covered span.
-    covered_from, covered_to
-        The span [from, to) that the source answers for: a candle absent from it is known to be
-        absent at the source.
-    refused
-        What the data contract refused; kept in the quarantine.
-    """
-
-    instrument: Instrument
-    timeframe: Timeframe
-    frame: pl.DataFrame
-    covered_from: datetime
-    covered_to: datetime
-    source: Source
-    rows_read: int
-    refused: tuple[Finding, ...] = ()
-    flagged_count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a batch did to the store; no batch id where nothing had to be written."""
-
-    batch_id: int | None
-    new: int
-    changed: int
-    unchanged: int
 
 
 class CandleStore:

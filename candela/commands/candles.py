@@ -156,7 +156,7 @@ def import_candles(
 
 
 def _describe_import(file: Path, report: ImportReport) -> tuple[dict[str, Any], str]:
-    series = [
+    series: list[dict[str, Any]] = [
         {
             "instrument": str(one.instrument),
             "timeframe": str(one.timeframe),

@@ -8,12 +8,12 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from candela.errors import CandelaError
 
@@ -43,7 +43,7 @@ class Output:
             sys.stderr.write(text + "\n")
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[float, int], None]]:
+    def progress(self, what: str) -> Generator[Callable[[float, int], None]]:
         """Show how far long work is; yields a function of (share 0..1, rows).
 
         A terminal gets a bar with rows/s and the time left; a file gets a line every few seconds;
@@ -59,7 +59,7 @@ class Output:
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[Callable[[float, int], None]]:
+def _bar(what: str) -> Generator[Callable[[float, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -136,13 +136,13 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _plain(value: Any) -> object:
+def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, set | frozenset | tuple):
-        return list(value)
+        return list(cast("Iterable[object]", value))
     return str(value)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from candela.errors import MigrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     import psycopg
 
@@ -51,7 +51,7 @@ def open_command(output: Output, *, migrated: bool = True) -> tuple[Settings, Pl
 
 
 @contextmanager
-def pipelines_connection(places: Places) -> Iterator[psycopg.Connection]:
+def pipelines_connection(places: Places) -> Generator[psycopg.Connection]:
     """Yield a connection that may write market data, in autocommit mode."""
     from candela.db.connect import Role
 

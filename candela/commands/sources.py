@@ -104,7 +104,7 @@ def add_file_source(
     output = Output(as_json=as_json)
     options = ReadOptions(instrument=Instrument.parse(instrument) if instrument else None)
     _, places = open_command(output)
-    added: list[dict[str, object]] = []
+    added: list[dict[str, str | int]] = []
     with pipelines_connection(places) as connection:
         for file in files:
             added += [

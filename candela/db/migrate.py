@@ -10,6 +10,12 @@ import psycopg
 from psycopg.rows import scalar_row
 
 from candela.db.sqlfiles import SqlFile, Variant, list_files, sql_directory
+from candela.db.variant import (
+    TIMESCALE_FLOOR,
+    can_use_timescale,
+    choose_variant,
+    create_extension,
+)
 from candela.errors import MigrationError
 
 if TYPE_CHECKING:
@@ -24,8 +30,6 @@ _LOCK_KEY: Final = 0x63616E64656C61
 _WAIT_FOR_RUNNER: Final = "30min"
 _WAIT_FOR_TABLE: Final = "10s"
 _STATEMENT_LIMIT: Final = "15min"
-_POSTGRES_FLOOR: Final = 160_000
-_TIMESCALE_FLOOR: Final = (2, 25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def migrate(
     sql_dir: Path | None = None,
     *,
     upgrade: bool = False,
-    oldest_timescale: tuple[int, int] = _TIMESCALE_FLOOR,
+    oldest_timescale: tuple[int, int] = TIMESCALE_FLOOR,
 ) -> MigrationReport:
     """Apply the files that the database lacks, and the repeatable ones that have changed.
 
@@ -78,8 +82,8 @@ def migrate(
             message = f"Another migration of this database has not ended after {_WAIT_FOR_RUNNER}."
             raise MigrationError(message, "End it and run again.") from error
         ledger = _read_ledger(connection)
-        usable = _can_use_timescale(connection, oldest_timescale)
-        variant = _choose_variant(connection, ledger, usable=usable)
+        usable = can_use_timescale(connection, oldest_timescale)
+        variant = choose_variant(connection, ledger, usable=usable)
         can_upgrade = variant == "plain" and usable
         if can_upgrade and upgrade:
             _forget_plain(connection)
@@ -87,7 +91,7 @@ def migrate(
             variant, can_upgrade = "timescale", False
         todo = _files_to_run(list_files(sql_dir or sql_directory(), variant), ledger)
         if variant == "timescale" and todo:
-            _create_extension(connection)
+            create_extension(connection)
         for file in todo:
             _apply(connection, file, "0" if upgrade else _STATEMENT_LIMIT)
     return MigrationReport(
@@ -109,8 +113,8 @@ def pending(database: Database, sql_dir: Path | None = None) -> list[str]:
     """
     with database.connect(autocommit=True) as connection:
         ledger = _read_ledger(connection)
-        variant = _choose_variant(
-            connection, ledger, usable=_can_use_timescale(connection, _TIMESCALE_FLOOR)
+        variant = choose_variant(
+            connection, ledger, usable=can_use_timescale(connection, TIMESCALE_FLOOR)
         )
         files = list_files(sql_dir or sql_directory(), variant)
         return [file.name for file in _files_to_run(files, ledger)]
@@ -128,40 +132,6 @@ def _read_ledger(connection: psycopg.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT name, checksum FROM platform.schema_files").fetchall())
 
 
-def _can_use_timescale(connection: psycopg.Connection, oldest: tuple[int, int]) -> bool:
-    """Whether the extension is installed, or its files are there and its library is preloaded."""
-    row = connection.execute(
-        "SELECT current_setting('server_version_num')::integer,"
-        " coalesce(installed_version, default_version),"
-        " installed_version IS NOT NULL"
-        " OR current_setting('timescaledb.disable_load', true) IS NOT NULL"
-        " FROM (VALUES (1)) AS one_row (n)"
-        " LEFT JOIN pg_catalog.pg_available_extensions ON name = 'timescaledb'"
-    ).fetchone()
-    server, version, usable = cast("tuple[int, str | None, bool]", row)
-    if server < _POSTGRES_FLOOR:
-        message = f"The server is PostgreSQL {server // 10_000}, which is too old."
-        raise MigrationError(message, f"Use {_POSTGRES_FLOOR // 10_000} or newer.")
-    if version is None or not usable:
-        return False
-    if tuple(int(part) for part in version.split(".")[:2]) < oldest:
-        message = f"The server has TimescaleDB {version}, which may lose updates of candles."
-        raise MigrationError(message, "Upgrade it to {}.{} or newer.".format(*oldest))
-    return True
-
-
-def _choose_variant(
-    connection: psycopg.Connection, ledger: dict[str, str], *, usable: bool
-) -> Variant:
-    if any(name.startswith("timescale/") for name in ledger):
-        if not usable:
-            message = f"{connection.info.dbname} was made with TimescaleDB, which is gone."
-            raise MigrationError(message, "Preload timescaledb and restart the server.")
-        return "timescale"
-    is_plain = any(name.startswith("plain/") for name in ledger)
-    return "timescale" if usable and not is_plain else "plain"
-
-
 def _forget_plain(connection: psycopg.Connection) -> None:
     """Take the plain files off the ledger, and the repeatable ones, whose grants must be redone.
 
@@ -171,15 +141,6 @@ def _forget_plain(connection: psycopg.Connection) -> None:
     connection.execute(
         "DELETE FROM platform.schema_files WHERE name LIKE 'plain/%' OR name LIKE 'repeatable/%'"
     )
-
-
-def _create_extension(connection: psycopg.Connection) -> None:
-    try:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-    except psycopg.errors.InsufficientPrivilege as error:
-        message = f"{connection.info.user} may not create the extension timescaledb."
-        hint = "Let an administrator run CREATE EXTENSION timescaledb in this database first."
-        raise MigrationError(message, hint) from error
 
 
 def _files_to_run(files: list[SqlFile], ledger: dict[str, str]) -> list[SqlFile]:
@@ -215,6 +176,8 @@ def _apply(connection: psycopg.Connection, file: SqlFile, statement_limit: str) 
 
 
 def _record(connection: psycopg.Connection, file: SqlFile, started: float) -> None:
+    # The file may have taken another role for what that role is to own.
+    connection.execute("SET ROLE candela_owner")
     connection.execute(
         "INSERT INTO platform.schema_files (name, checksum, duration_ms) VALUES (%s, %s, %s)"
         " ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum,"

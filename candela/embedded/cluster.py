@@ -102,7 +102,9 @@ def write_config(
         # Durable: fsync, full_page_writes and synchronous_commit stay on, as PostgreSQL has them.
         "max_wal_size": "4GB",
         "min_wal_size": "256MB",
-        "wal_compression": "lz4" if installation.has_lz4 else "pglz",
+        "wal_compression": "lz4"
+        if installation.has_lz4
+        else "off",  # pglz costs more than it saves
         "checkpoint_timeout": "15min",
         "random_page_cost": "1.1",
         "timezone": "UTC",

@@ -14,7 +14,6 @@ from typing import IO, TYPE_CHECKING, Final, Literal, cast
 from candela.files.unreadable import FileUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["Opened", "RawFile", "open_file", "read_some"]
@@ -149,7 +148,7 @@ def _opened(path: Path, stream: IO[bytes], total: int) -> Opened:
     if head.startswith(_GZIP):
         return Opened(path, "csv", raw, cast("IO[bytes]", gzip.GzipFile(fileobj=buffered)), "gzip")
     if head.startswith(_ZSTD):
-        import pyarrow as pa  # noqa: PLC0415 - 30 MB that most text files do not need
+        import pyarrow as pa
 
         unpacked = pa.CompressedInputStream(pa.PythonFile(buffered), "zstd")
         return Opened(path, "csv", raw, cast("IO[bytes]", unpacked), "zstd")

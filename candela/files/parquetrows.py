@@ -81,6 +81,8 @@ class ParquetRows:
         names = [self.names[thing] for thing in things]
         try:
             for batch in self._file.iter_batches(_BATCH, columns=names, use_threads=False):
+                # Damaged texts must not get further: what reads them trusts them to be UTF-8.
+                batch.validate(full=True)
                 # In the order asked for, not in that of the file.
                 yield batch.select(names)
         except (pa.ArrowException, OSError, ValueError) as error:

@@ -218,7 +218,7 @@ def read_slices(
         now_us = to_micros(clock.now())
         if opened.kind == "parquet":
             # Imported here: text files need none of its 30 MB.
-            from candela.files.parquetrows import ParquetRows  # noqa: PLC0415
+            from candela.files.parquetrows import ParquetRows
 
             rows = ParquetRows(path, options, table, now_us)
             source = _Source(opened, options, table, now_us)

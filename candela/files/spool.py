@@ -9,7 +9,6 @@ from typing import IO, TYPE_CHECKING, Final
 import numpy as np
 
 from candela.files.chunk import Chunk
-from candela.files.survey import months_of
 from candela.market.candle import VALUES
 from candela.quality.rows import Rows
 

@@ -10,13 +10,13 @@ import dagster as dg
 from candela.errors import CandelaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 __all__ = ["explained"]
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained() -> Generator[None]:
     """Turn a CandelaError into a Failure; only what may be retried is retried.
 
     Raises

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     from candela.candles.sources import CandleSource
 
-__all__ = ["Feed", "feeds_by_series", "feeds_of", "file_digest", "options_of", "version"]
+__all__ = [
+    "Feed",
+    "feeds_by_series",
+    "feeds_of",
+    "file_digest",
+    "names_of",
+    "options_of",
+    "version",
+]
 
 _CHUNK = 1 << 20
 
@@ -81,6 +89,11 @@ def feeds_by_series(feeds: Iterable[Feed]) -> Mapping[SeriesKey, list[Feed]]:
     for feed in feeds:
         found.setdefault(feed.series, []).append(feed)
     return found
+
+
+def names_of(feeds: Iterable[Feed]) -> tuple[str, ...]:
+    """Return the names under which the quarantine knows the files among the feeds."""
+    return tuple(Path(feed.source.location).name for feed in feeds if feed.is_file)
 
 
 def file_digest(path: Path) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING, Final, cast
 
+from candela.market.candle import Flag
 from pipelines.lib.partitions import month_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ INNER JOIN market.instruments AS i USING (instrument_id)
 WHERE i.venue = %(venue)s AND i.symbol = %(symbol)s AND c.timeframe_s = %(timeframe)s
   AND c.time >= %(start)s AND c.time < %(end)s
 GROUP BY 1
+"""
+_FLAGS: Final = """
+SELECT date_trunc('month', c.time), c.flags, count(*)
+FROM market.candles AS c
+INNER JOIN market.instruments AS i USING (instrument_id)
+WHERE i.venue = %(venue)s AND i.symbol = %(symbol)s AND c.timeframe_s = %(timeframe)s
+  AND c.time >= %(start)s AND c.time < %(end)s AND c.flags <> 0
+GROUP BY 1, 2
 """
 _GAPS: Final = """
 SELECT g.from_at, g.to_at, g.candles_missing, g.reason
@@ -66,6 +75,7 @@ class MonthFigures:
     first_at: datetime | None = None
     last_at: datetime | None = None
     flagged: int = 0
+    flags: Counter[str] = field(default_factory=Counter[str])
     refused: Counter[str] = field(default_factory=Counter[str])
     gaps: list[tuple[datetime, datetime, int, str]] = field(
         default_factory=list["tuple[datetime, datetime, int, str]"]
@@ -133,6 +143,10 @@ def month_figures(
         )
         one = figures[month.astimezone(UTC)]
         one.rows, one.first_at, one.last_at, one.flagged = rows, first, last, flagged
+    for row in connection.execute(_FLAGS, _values(span)).fetchall():
+        month, bits, count = cast("tuple[datetime, int, int]", row)
+        for flag in Flag(bits):
+            figures[month.astimezone(UTC)].flags[str(flag.name).lower()] += count
     for row in connection.execute(_GAPS, _values(span)).fetchall():
         gap = cast("tuple[datetime, datetime, int, str]", row)
         figures[month_of(gap[0])].gaps.append(gap)

@@ -14,7 +14,7 @@ from candela.db.connect import Role
 from candela.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     import dagster as dg
 
@@ -45,7 +45,7 @@ WHERE NOT EXISTS (
 
 
 @contextmanager
-def present(database: Database, instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+def present(database: Database, instance: dg.DagsterInstance, run_id: str) -> Generator[None]:
     """Hold the run's lock while the block lasts; the server lets go of it when the process ends.
 
     No clock, process id or host is compared, so it holds across machines and containers: a host

@@ -15,7 +15,7 @@ from candela.commands.output import Output
 from candela.commands.stopping import stop_on_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from candela.embedded import Places
     from pipelines.resources import Settings
@@ -84,7 +84,7 @@ def _open(output: Output) -> tuple[Settings, Places]:
 
 
 @contextmanager
-def _pages(home: Home, settings: Settings, port: int | None) -> Iterator[Pages]:
+def _pages(home: Home, settings: Settings, port: int | None) -> Generator[Pages]:
     from pipelines.resources import environment_with
     from pipelines.up.serve import Pages
 
@@ -122,7 +122,7 @@ def _bring_up(
 
 
 @contextmanager
-def _progress(output: Output) -> Iterator[Callable[[str, float, int], None]]:
+def _progress(output: Output) -> Generator[Callable[[str, float, int], None]]:
     """Show one bar a series, as its run goes on."""
     with ExitStack() as stack:
         shown: dict[str, Callable[[float, int], None]] = {}

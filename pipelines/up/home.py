@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from candela.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     import dagster as dg
 
@@ -62,7 +62,7 @@ class Home:
         }
 
     @contextmanager
-    def instance(self) -> Iterator[dg.DagsterInstance]:
+    def instance(self) -> Generator[dg.DagsterInstance]:
         """Yield the instance, for work in this process: nothing of it is written into a log file.
 
         Capturing what a step prints would start two processes a step, and hide the progress.

@@ -20,7 +20,7 @@ import psutil
 from candela.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from pipelines.up.home import Home
@@ -247,7 +247,7 @@ def _end_leftovers(path: Path) -> None:
 
 
 @contextmanager
-def only_one(home: Home) -> Iterator[str | None]:
+def only_one(home: Home) -> Generator[str | None]:
     """Hold the right to run the pages of this state folder; yield the address if another has it."""
     import fcntl
 

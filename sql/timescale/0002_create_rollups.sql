@@ -1,5 +1,6 @@
 -- Job: the rollups as continuous aggregates, in place of the views of plain/.
--- Reads: candles. Writes: candles_5m to candles_1d. Lock: candles, while the aggregates are noted.
+-- Reads: candles, batches. Writes: candles_5m to candles_1d, rollup_ranges.
+-- Lock: candles, while the aggregates are noted.
 -- Only what a refresh has written is in them (materialized_only): joining in what is newer would
 -- help the newest candles alone, never late ones or the history of another instrument. Readers go
 -- through read_candles_5m to read_candles_1d, which compute the spans of rollup_ranges instead.
@@ -127,3 +128,12 @@ CREATE INDEX ix_candles_1d_series ON market.candles_1d (instrument_id, timeframe
 SET LOCAL ROLE candela_owner;
 REVOKE CREATE ON SCHEMA market FROM candela_pipelines;
 REVOKE TRIGGER ON market.candles FROM candela_pipelines;
+
+-- Where a plain database becomes this one, nothing that it holds is rolled up yet.
+INSERT INTO market.rollup_ranges (from_at, to_at, batch_id)
+SELECT
+    from_at,
+    to_at,
+    batch_id
+FROM market.batches
+WHERE rows_new > 0 OR rows_changed > 0;

@@ -1,3 +1,5 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 """Every notebook runs from the first cell to the last on the shipped sample."""
 
 from __future__ import annotations

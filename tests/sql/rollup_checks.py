@@ -32,11 +32,12 @@ def store(database: Database, *batches: Batch) -> list[Written]:
 def compress_everything(database: Database) -> int:
     """Convert every chunk of candles and aggregates to the columnstore; return how many."""
     with database.connect(autocommit=True) as connection:
+        chunks = " UNION ALL ".join(
+            f"SELECT show_chunks('market.{name}') AS chunk"
+            for name in ("candles", *(f"candles_{timeframe}" for timeframe in ROLLUPS))
+        )
         found = connection.execute(
-            "SELECT count(compress_chunk(chunk)) FROM ("
-            " SELECT show_chunks('market.candles') AS chunk"
-            + "".join(f" UNION ALL SELECT show_chunks('market.candles_{t}')" for t in ROLLUPS)
-            + ") AS chunks"
+            f"SELECT count(compress_chunk(chunk)) FROM ({chunks}) AS chunks".encode()
         ).fetchone()
     assert found is not None
     return found[0]

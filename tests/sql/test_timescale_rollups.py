@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pytest
 
 from candela.candles.rollups import refresh_rollups
 from candela.db.connect import Role
@@ -21,6 +22,8 @@ from tests.sql.rollup_checks import (
 
 if TYPE_CHECKING:
     from candela.db.connect import Database
+
+pytestmark = pytest.mark.node
 
 ADA = Instrument("binance", "ADA/USDT:USDT")
 EQUAL = {timeframe.name: 0 for timeframe in ROLLUPS}
@@ -60,9 +63,9 @@ def test_rollups_when_candles_come_late_then_read_right_before_and_after_the_ref
     assert differing_buckets(timescale)["5m"] > 0, "the aggregate does not know of them yet"
     assert unequal_reads(timescale, 1, 60) == EQUAL, "the reading functions do"
     report = refresh_rollups(timescale)
-    assert report.spans == (
-        (frame["time"][0], frame["time"][-1] + timedelta(minutes=1)),
-    ), "one batch is one span"
+    assert report.spans == ((frame["time"][0], frame["time"][-1] + timedelta(minutes=1)),), (
+        "one batch is one span"
+    )
     assert differing_buckets(timescale) == EQUAL
     assert unequal_reads(timescale, 1, 60) == EQUAL
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import psycopg
@@ -12,7 +13,7 @@ from candela.candles.fetching import FetchProgress, fetch_candles
 from candela.candles.importing import ImportProgress, import_file
 from candela.candles.store import CandleStore
 from pipelines.lib.failures import explained
-from pipelines.lib.feeds import Feed, feeds_by_series, feeds_of, options_of, version
+from pipelines.lib.feeds import Feed, feeds_by_series, feeds_of, names_of, options_of, version
 from pipelines.lib.figures import MonthFigures, month_figures
 from pipelines.lib.partitions import PARTITIONS, Span, month_key, selected
 from pipelines.resources import Platform
@@ -38,7 +39,7 @@ _MONTHS_PER_RUN = 12
 )
 def candles(
     context: AssetExecutionContext, platform: dg.ResourceParam[Platform]
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult[Any]:
     """Bring the selected months up to what their sources give now."""
     spans = selected(context.partition_keys)
     total = Counter[str]()
@@ -50,7 +51,7 @@ def candles(
             for feed in group:
                 if any(feed.covers(month) for month in span.months):
                     total += _bring(context, platform, connection, feed, span)
-            names = tuple(Path(one.source.location).name for one in group if one.is_file)
+            names = names_of(group)
             now = platform.clock.now()
             for month, figures in month_figures(connection, span, names).items():
                 state = version(group, month, now)

@@ -4,24 +4,22 @@ import dagster as dg
 
 from pipelines.defs.candles.assets import candles
 from pipelines.defs.gaps.assets import candle_gaps
+from pipelines.defs.quality.assets import candle_quality
 from pipelines.defs.quality.checks import contract_checks
-from pipelines.lib.partitions import PARTITIONS
 
 __all__ = ["keep_candles_current", "update_candles"]
 
 update_candles = dg.define_asset_job(
     "update_candles",
-    selection=dg.AssetSelection.assets(candles, candle_gaps)
+    selection=dg.AssetSelection.assets(candles, candle_gaps, candle_quality)
     | dg.AssetSelection.checks(contract_checks),
-    partitions_def=PARTITIONS,
     description="Bring months of a series in, record their gaps, and judge what is stored.",
 )
 
 # Every few minutes a month only grows by a few candles, each judged as it came in; the suite looks
-# at the month as a whole once a day.
+# at the month as a whole every night.
 keep_candles_current = dg.define_asset_job(
     "keep_candles_current",
-    selection=dg.AssetSelection.assets(candles, candle_gaps).without_checks(),
-    partitions_def=PARTITIONS,
+    selection=dg.AssetSelection.assets(candles, candle_gaps, candle_quality).without_checks(),
     description="Fetch what a venue has closed since the last time.",
 )

@@ -1,5 +1,7 @@
 """The record of absent candles, with the reason of each, by series and month."""
 
+from typing import Any
+
 import dagster as dg
 from dagster import AssetExecutionContext
 
@@ -29,7 +31,7 @@ _LISTED = 50
 )
 def candle_gaps(
     context: AssetExecutionContext, platform: dg.ResourceParam[Platform]
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult[Any]:
     """Look for gaps in the selected months and record them."""
     new = changed = filled = 0
     with explained(), platform.writer() as connection:

@@ -1,5 +1,7 @@
 """The catalogue of instruments: what the venues in use list, and what files brought."""
 
+from typing import Any
+
 import dagster as dg
 from dagster import AssetExecutionContext
 
@@ -28,7 +30,7 @@ GROUP BY i.venue, v.kind, v.source, v.refreshed_at ORDER BY i.venue
 )
 def instruments(
     context: AssetExecutionContext, platform: dg.ResourceParam[Platform]
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult[Any]:
     """Refresh the catalogue of every venue that is a source."""
     unreachable: dict[str, str] = {}
     with explained(), platform.writer() as connection:

@@ -1,7 +1,6 @@
 """Asset checks: the data contract looked at again in what is stored, partition by partition."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -18,7 +17,7 @@ from candela.quality.neighbours import CONTEXT
 from pipelines.defs.quality.picture import picture
 from pipelines.defs.quality.suite import SuiteResult, remarks_frame, run_suite
 from pipelines.lib.failures import explained
-from pipelines.lib.feeds import feeds_by_series, feeds_of
+from pipelines.lib.feeds import feeds_by_series, feeds_of, names_of
 from pipelines.lib.figures import MonthFigures, Refusal, month_figures, open_refusals
 from pipelines.lib.partitions import PARTITIONS, Span, month_of, selected
 from pipelines.resources import Platform
@@ -30,6 +29,7 @@ REFUSED = dg.AssetCheckSpec(
     "nothing_refused",
     asset=_CANDLES,
     partitions_def=PARTITIONS,
+    additional_deps=["candle_gaps"],
     description=(
         "No row of the month was refused by the data contract, and every stored candle still"
         " passes it."
@@ -39,6 +39,7 @@ FLAGGED = dg.AssetCheckSpec(
     "nothing_flagged",
     asset=_CANDLES,
     partitions_def=PARTITIONS,
+    additional_deps=["candle_gaps"],
     description="No stored candle of the month carries a remark, and none is absent.",
 )
 _SEVERITY = {
@@ -77,7 +78,7 @@ def _judge(
     stored = _stored(platform, span)
     with platform.writer() as connection:
         group = feeds_by_series(feeds_of(connection)).get(span.series, [])
-        names = tuple(Path(one.source.location).name for one in group if one.is_file)
+        names = names_of(group)
         figures = month_figures(connection, span, names)
         refusals = open_refusals(connection, span, names)
     now = platform.clock.now()

@@ -1,5 +1,7 @@
 """Instruments ranked by turnover and by change over 24 hours."""
 
+from typing import Any
+
 import dagster as dg
 from dagster import AssetExecutionContext
 
@@ -24,7 +26,7 @@ _SHOWN = 10
 )
 def instrument_rankings(
     context: AssetExecutionContext, platform: dg.ResourceParam[Platform]
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult[Any]:
     """Rank the symbols of every venue that is a source."""
     ranked_count = 0
     unreachable: dict[str, str] = {}

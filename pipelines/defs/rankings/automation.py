@@ -10,7 +10,7 @@ __all__ = ["market_every_5_minutes", "refresh_market"]
 
 refresh_market = dg.define_asset_job(
     "refresh_market",
-    selection=dg.AssetSelection.keys("instruments", "instrument_rankings"),
+    selection=dg.AssetSelection.assets("instruments", "instrument_rankings"),
     tags={"candela/exclusive": "market"},
     description="Ask the venues in use what they list, and rank it.",
 )

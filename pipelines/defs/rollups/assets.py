@@ -1,5 +1,7 @@
 """The coarser candles, refreshed for exactly the spans whose candles changed."""
 
+from typing import Any
+
 import dagster as dg
 from dagster import AssetExecutionContext
 
@@ -25,7 +27,7 @@ __all__ = ["candle_rollups"]
 )
 def candle_rollups(
     context: AssetExecutionContext, platform: dg.ResourceParam[Platform]
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult[Any]:
     """Refresh what is older than its candles."""
 
     def show(done: int, total: int) -> None:

@@ -19,7 +19,7 @@ refresh_stale_rollups = dg.define_asset_job(
 )
 refresh_rollups_and_catalogue = dg.define_asset_job(
     "refresh_rollups_and_catalogue",
-    selection=dg.AssetSelection.assets(candle_rollups) | dg.AssetSelection.keys("instruments"),
+    selection=dg.AssetSelection.assets(candle_rollups) | dg.AssetSelection.assets("instruments"),
     tags=_ONE_AT_A_TIME,
     description="Refresh the rollups, and say what the catalogue holds.",
 )

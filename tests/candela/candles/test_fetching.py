@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from candela.candles.fetching import BadSpan, FetchProgress
+from candela.candles.fetching import FetchProgress
+from candela.candles.spans import BadSpan
 from candela.clock import SystemClock
 from candela.db.connect import Role
 from candela.market.candle import Flag
@@ -119,7 +120,8 @@ def test_fetch_up_to_the_present_never_stores_the_open_candle(
     exchange.ledger.add(symbol.symbol, generated(START, 3_000))
     exchange.time = ServerTime(START + timedelta(minutes=1_500, seconds=30), stands=True)
     exchange.time.skew_s = skew_s
-    harness.fetch(instrument=symbol)
+    report = harness.fetch(instrument=symbol)
+    assert report.refused == 0
     closed = exchange.ledger.closed(symbol.symbol, 60, exchange.time.now() - timedelta(seconds=2))
     assert stored(harness.connection, symbol).equals(closed)
     assert closed.height == 1_500 + skew_s / 60
@@ -233,7 +235,8 @@ def test_fetch_of_spikes_beside_page_edges_flags_what_the_whole_would(
     exchange.ledger.add(BTC.symbol, generated(START, 3_500))
     truth = exchange.ledger.series[BTC.symbol]
     for number in (968, 969, 970, 971, 999, 1_000, 1_001, 1_939, 1_941):
-        high = truth["high"][number] * 2
+        # Far enough to be seen from both sides, not from one.
+        high = truth["high"][number] * 1.15
         exchange.ledger.revise(BTC.symbol, START + minutes(number), high=high)
     exchange.time = ServerTime(START + minutes(3_600))
     harness.fetch(until=START + minutes(3_500))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import polars as pl
 import psycopg
@@ -37,7 +37,7 @@ def store(database: Database, clock: FixedClock) -> Iterator[CandleStore]:
         yield CandleStore(connection, clock)
 
 
-def stored(database: Database, table: str = "candles") -> pl.DataFrame:
+def stored(database: Database, table: LiteralString = "candles") -> pl.DataFrame:
     with database.connect(Role.ANALYST) as connection:
         rows = connection.execute(
             f"SELECT time, open, high, low, close, volume, flags FROM market.{table} ORDER BY time"
@@ -45,7 +45,7 @@ def stored(database: Database, table: str = "candles") -> pl.DataFrame:
     return pl.DataFrame(rows, schema=CANDLE_SCHEMA, orient="row")
 
 
-def count(database: Database, table: str) -> int:
+def count(database: Database, table: LiteralString) -> int:
     with database.connect(Role.ANALYST) as connection:
         row = connection.execute(f"SELECT count(*) FROM market.{table}").fetchone()
     assert row is not None

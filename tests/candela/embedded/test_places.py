@@ -14,7 +14,7 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from candela.db.connect import Database, Role
+from candela.db.connect import Database, DatabaseRefused, Role
 from candela.embedded import open_places, server_status, stop_servers, tcp_url
 from candela.embedded.folder import StateFolder, StateFolderUnusable
 from candela.embedded.installation import find_installation
@@ -131,6 +131,15 @@ def test_dagster_url_when_used_then_it_is_the_other_database_as_pipelines(
     engine.dispose()
     assert tuple(row) == ("candela_dagster", "candela_pipelines")
     assert engine.driver == "psycopg2"
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.APP, Role.ANALYST])
+def test_dagster_database_when_another_role_asks_then_it_is_refused(
+    running: Path, role: Role
+) -> None:
+    places = open_places(embedded_settings(running))
+    with pytest.raises(DatabaseRefused, match="CONNECT"):
+        places.database.sibling("candela_dagster").connect(role)
 
 
 def test_passwords_when_made_then_no_log_message_or_other_user_sees_them(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import psycopg
@@ -17,9 +17,9 @@ import pytest
 
 from candela.db.connect import Role
 from candela.embedded import open_places, stop_servers
+from candela.embedded.account import server_account
 from candela.embedded.folder import StateFolder
 from candela.embedded.process import alive
-from tests.fixtures.servers import state_folder
 from tests.fixtures.state import (
     OPEN,
     STAY,
@@ -32,17 +32,6 @@ from tests.fixtures.state import (
     wait_for,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Path]:
-    """Give a state folder with running servers, for tests that change nothing."""
-    with state_folder() as path:
-        open_places(embedded_settings(path))
-        yield path
-
 
 def test_servers_when_the_client_that_started_them_ends_then_they_stay(state_dir: Path) -> None:
     process = client(OPEN, state_dir)
@@ -52,27 +41,27 @@ def test_servers_when_the_client_that_started_them_ends_then_they_stay(state_dir
     assert row == (said.strip(),)
 
 
-def test_servers_when_the_client_is_killed_then_they_stay(running: Path) -> None:
-    process = client(STAY, running)
+def test_servers_when_the_client_is_killed_then_they_stay(state_dir: Path) -> None:
+    process = client(STAY, state_dir)
     assert process.stdout is not None
     said = process.stdout.readline()
-    before = pids(running)
+    before = pids(state_dir)
     process.kill()
     process.communicate()
     assert said
-    assert pids(running) == before
+    assert pids(state_dir) == before
 
 
-def test_servers_when_the_terminal_is_interrupted_then_they_stay(running: Path) -> None:
-    process = client(STAY, running, start_new_session=True)
+def test_servers_when_the_terminal_is_interrupted_then_they_stay(state_dir: Path) -> None:
+    process = client(STAY, state_dir, start_new_session=True)
     assert process.stdout is not None
     process.stdout.readline()
-    before = pids(running)
+    before = pids(state_dir)
     for way in (signal.SIGINT, signal.SIGHUP):
         os.killpg(process.pid, way)
     process.communicate()
     assert len(before) == 2
-    assert pids(running) == before
+    assert pids(state_dir) == before
     assert all(os.getsid(pid) != process.pid for pid in before.values())
 
 
@@ -111,8 +100,13 @@ def test_open_when_the_pid_file_names_another_program_then_it_starts(state_dir: 
     pid_file = state_dir / "postgres" / "data" / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
     stop_servers(state_dir)
-    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
-    assert_row_is_kept(open_places(embedded_settings(state_dir)))
+    # Of the servers' own user: PostgreSQL takes only such a process for another server.
+    with subprocess.Popen(["/bin/sleep", "600"], **server_account().spawn) as other:
+        try:
+            pid_file.write_text("\n".join([str(other.pid), *lines[1:]]) + "\n")
+            assert_row_is_kept(open_places(embedded_settings(state_dir)))
+        finally:
+            other.kill()
 
 
 def test_open_when_the_sockets_were_cleaned_away_then_it_makes_them_again(

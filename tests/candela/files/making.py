@@ -77,9 +77,7 @@ def lines_of(candles: Sequence[Candle]) -> list[str]:
     return [HEADER, *(candle.line() for candle in candles)]
 
 
-def with_rows(
-    lines: list[str], changes: dict[int, Callable[[list[str]], list[str]]]
-) -> list[str]:
+def with_rows(lines: list[str], changes: dict[int, Callable[[list[str]], list[str]]]) -> list[str]:
     """Change the fields of rows, counted from 1 over the data."""
     changed = list(lines)
     for row, change in changes.items():

@@ -62,8 +62,10 @@ SAME: dict[str, tuple[str, str]] = {
         "named columns",
     ),
     "capitals and order": (
-        table("Volume,Close,Low,High,Open,Date", lambda c: f"{c.volume},{c.close},{c.low},"
-              f"{c.high},{c.open},{c.iso}"),
+        table(
+            "Volume,Close,Low,High,Open,Date",
+            lambda c: f"{c.volume},{c.close},{c.low},{c.high},{c.open},{c.iso}",
+        ),
         "named columns",
     ),
     "yfinance": (
@@ -76,17 +78,21 @@ SAME: dict[str, tuple[str, str]] = {
     "offset": (
         table(
             "time,open,high,low,close,Volume",
-            lambda c: datetime.fromtimestamp(c.ms / 1000, UTC)
-            .astimezone(__import__("zoneinfo").ZoneInfo("Asia/Kolkata"))
-            .isoformat()
-            + ","
-            + plain(c),
+            lambda c: (
+                datetime.fromtimestamp(c.ms / 1000, UTC)
+                .astimezone(__import__("zoneinfo").ZoneInfo("Asia/Kolkata"))
+                .isoformat()
+                + ","
+                + plain(c)
+            ),
         ),
         "named columns",
     ),
     "iso Z": (
-        table("timestamp,open,high,low,close,volume",
-              lambda c: c.iso.replace(" ", "T") + ".000Z," + plain(c)),
+        table(
+            "timestamp,open,high,low,close,volume",
+            lambda c: c.iso.replace(" ", "T") + ".000Z," + plain(c),
+        ),
         "named columns",
     ),
     "metatrader": (
@@ -154,9 +160,7 @@ SAME: dict[str, tuple[str, str]] = {
     "histdata": (
         table(
             None,
-            lambda c: ";".join(
-                [c.iso.replace("-", "").replace(":", ""), *c.prices, c.volume]
-            ),
+            lambda c: ";".join([c.iso.replace("-", "").replace(":", ""), *c.prices, c.volume]),
         ),
         "ohlcv",
     ),
@@ -252,7 +256,9 @@ PARQUET: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
         pl.col("time").dt.replace_time_zone(None).cast(pl.Datetime("us"))
     ),
     "nanoseconds elsewhere": lambda frame: frame.with_columns(
-        pl.col("time").cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
+        pl.col("time")
+        .cast(pl.Datetime("ns"))
+        .dt.replace_time_zone("UTC")
         .dt.convert_time_zone("America/New_York")
     ),
     "epoch numbers": lambda frame: frame.with_columns(pl.col("time").dt.epoch("ms")),
@@ -327,8 +333,10 @@ REFUSED: dict[str, tuple[str, str]] = {
         "wrong_header",
     ),
     "two opens": (
-        table("time,open,open,high,low,close,volume",
-              lambda c: c.line().replace(",", f",{c.open},", 1)),
+        table(
+            "time,open,open,high,low,close,volume",
+            lambda c: c.line().replace(",", f",{c.open},", 1),
+        ),
         "wrong_header",
     ),
     "unknown width": (table(None, lambda c: c.line() + ",1,2"), "wrong_header"),
@@ -401,17 +409,20 @@ def test_wrong_header_when_mapped_is_read(tmp_path: Path, expected: pl.DataFrame
     assert report.error is not None
     for name in ("time", "open", "high", "low", "close", "volume", "--columns"):
         assert name in (report.error.hint or "")
-    names = dict(zip(("time", "open", "high", "low", "close", "volume"),
-                     "ts,o,hi,lo,c,vol".split(","), strict=True))
+    names = dict(
+        zip(
+            ("time", "open", "high", "low", "close", "volume"),
+            ["ts", "o", "hi", "lo", "c", "vol"],
+            strict=True,
+        )
+    )
     options = ReadOptions(instrument=BTC, columns=names)
     assert accepted(path, options).drop("flags").equals(expected)
     wrong = ReadOptions(instrument=BTC, columns={**names, "open": "first"})
     assert error_of(check(path, wrong)) == "wrong_header"
 
 
-def test_headerless_when_mapped_by_position_is_read(
-    tmp_path: Path, expected: pl.DataFrame
-) -> None:
+def test_headerless_when_mapped_by_position_is_read(tmp_path: Path, expected: pl.DataFrame) -> None:
     path = tmp_path / "a.csv"
     path.write_text(table(None, lambda c: f"x,{c.line()},y"))
     names = ("time", "open", "high", "low", "close", "volume")

@@ -150,7 +150,7 @@ def damaged(seed: int, count: int) -> pl.DataFrame:
         elif kind == 5:
             other_at = min(len(rows) - 1, at + dice.randint(1, 5))
             rows[at], rows[other_at] = rows[other_at], rows[at]
-        elif kind == 6:
+        elif kind == 6 and row[2]:
             row[2] = row[2].replace(second=17)
         elif kind == 7:
             row[2] = datetime(2051, 1, 1, tzinfo=UTC)

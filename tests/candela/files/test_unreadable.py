@@ -155,7 +155,13 @@ def test_error_when_raised_is_a_data_error_with_its_finding(tmp_path: Path) -> N
         read_slices(tmp_path / "none.csv", NAMED, CLOCK)
     assert isinstance(caught.value, FileUnreadable)
     assert set(caught.value.error_dict()) == {
-        "row", "line", "column", "check", "value", "message", "hint",
+        "row",
+        "line",
+        "column",
+        "check",
+        "value",
+        "message",
+        "hint",
     }
 
 
@@ -166,7 +172,9 @@ def survives(path: Path, options: ReadOptions) -> None:
         assert report.accepted + len(refused) == report.rows
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(junk=st.binary(max_size=400))
 def test_arbitrary_bytes_give_a_report(tmp_path: Path, junk: bytes) -> None:
     path = tmp_path / "a.csv"
@@ -174,10 +182,24 @@ def test_arbitrary_bytes_give_a_report(tmp_path: Path, junk: bytes) -> None:
     survives(path, NAMED)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(junk=st.binary(max_size=80), at=st.integers(0, 600), head=st.sampled_from([
-    b"", b"\x1f\x8b\x08", b"PAR1", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"\xff\xfe", b"\xef\xbb\xbf",
-]))
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    junk=st.binary(max_size=80),
+    at=st.integers(0, 600),
+    head=st.sampled_from(
+        [
+            b"",
+            b"\x1f\x8b\x08",
+            b"PAR1",
+            b"PK\x03\x04",
+            b"\x28\xb5\x2f\xfd",
+            b"\xff\xfe",
+            b"\xef\xbb\xbf",
+        ]
+    ),
+)
 def test_bytes_put_into_a_file_give_a_report(
     tmp_path: Path, junk: bytes, at: int, head: bytes
 ) -> None:
@@ -186,7 +208,9 @@ def test_bytes_put_into_a_file_give_a_report(
     survives(path, NAMED)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(at=st.integers(0, 8_000), value=st.binary(min_size=1, max_size=8))
 def test_bytes_changed_in_parquet_give_a_report(tmp_path: Path, at: int, value: bytes) -> None:
     path = tmp_path / "a.parquet"
@@ -198,12 +222,34 @@ def test_bytes_changed_in_parquet_give_a_report(tmp_path: Path, at: int, value: 
 
 
 WORDS = st.sampled_from(
-    ["", "nan", "inf", "-1", "0", "1e30", "1e-30", "x", "17000.5", "1670889600000", "99999999999999",
-     '"', '"a,b"', "1670889660000", " 5 ", "1670889720", "\x1f", "é", HEADER, "2022-12-13"]
+    [
+        "",
+        "nan",
+        "inf",
+        "-1",
+        "0",
+        "1e30",
+        "1e-30",
+        "x",
+        "17000.5",
+        "1670889600000",
+        "99999999999999",
+        '"',
+        '"a,b"',
+        "1670889660000",
+        " 5 ",
+        "1670889720",
+        "\x1f",
+        "é",
+        HEADER,
+        "2022-12-13",
+    ]
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(rows=st.lists(st.lists(WORDS, min_size=1, max_size=8), max_size=12))
 def test_words_for_fields_give_a_report(tmp_path: Path, rows: list[list[str]]) -> None:
     path = tmp_path / "a.csv"

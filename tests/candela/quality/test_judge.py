@@ -144,7 +144,9 @@ def keeps_contract(frame: pl.DataFrame, verdict: Verdict) -> None:
     prices = taken.select(PRICES)
     assert bool(np.isfinite(prices.to_numpy()).all())
     for name in PRICES:
-        assert taken.filter((pl.col(name) < pl.col("low")) | (pl.col(name) > pl.col("high"))).is_empty()
+        assert taken.filter(
+            (pl.col(name) < pl.col("low")) | (pl.col(name) > pl.col("high"))
+        ).is_empty()
         assert taken.filter((pl.col(name) <= 0) | (pl.col(name) >= 1e20)).is_empty()
     assert taken.filter(pl.col("volume") < 0).is_empty()
     assert taken["volume"].is_nan().sum() == 0

@@ -134,6 +134,14 @@ def test_tickers_when_the_answer_is_empty_are_not_believed(
     assert len(venue_client().tickers()) == 3
 
 
+def test_tickers_when_the_body_is_cut_are_asked_for_again(
+    listed: ExchangeDouble, venue_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    listed.script(Fault("cut", path="24hr"))
+    assert len(venue_client().tickers()) == 3
+    assert any("the body is cut or is not JSON" in text for text in caplog.messages)
+
+
 @pytest.mark.parametrize("skew_s", [-60, 60])
 @pytest.mark.parametrize("venue", ["binance", "bitfinex"])
 def test_server_now_follows_the_venue_never_ahead_of_it(
