@@ -174,6 +174,11 @@ class Settings(BaseSettings):
                     f"{_variable(name)} is not set and CANDELA_ENVIRONMENT is production.",
                     "Name a server with backups; the embedded one is for one person's machine.",
                 )
+        if self.venue_gateway is not None:
+            raise ConfigError(
+                "CANDELA_VENUE_GATEWAY is set and CANDELA_ENVIRONMENT is production.",
+                "Unset it: a sandbox stands in for every venue.",
+            )
         for name in _SECRET_URLS:
             secret = cast("SecretStr | None", getattr(self, name))
             if secret is not None and name != "test_database_url":

@@ -105,10 +105,11 @@ def platform_resource(
 
     def start(context: dg.InitResourceContext) -> Iterator[Platform]:
         platform = open_it()
-        if context.run_id is None or context.instance is None:
+        # Sensors and schedules have no run.
+        if context.run is None or context.instance is None:
             yield platform
             return
-        with present(platform.database, context.instance, context.run_id):
+        with present(platform.database, context.instance, context.run.run_id):
             yield platform
 
     return dg.ResourceDefinition(

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Final, cast
 
+from candela.candles.series import Series
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     import psycopg
 
-    from candela.candles.series import Series
+    from candela.market.instrument import Instrument
+    from candela.market.timeframe import Timeframe
 
-__all__ = ["Cursor", "open_cursor", "stored_around", "unanswered"]
+__all__ = ["Cursor", "is_answered", "open_cursor", "stored_around", "unanswered"]
 
 _START: Final = """
 INSERT INTO market.fetch_cursors AS c
@@ -139,6 +142,25 @@ def unanswered(
     with connection.transaction():
         rows = connection.execute(_UNANSWERED, values).fetchall()
     return [(start.astimezone(UTC), end.astimezone(UTC)) for start, end in rows]
+
+
+def is_answered(
+    connection: psycopg.Connection,
+    instrument: Instrument,
+    timeframe: Timeframe,
+    since: datetime,
+    until: datetime,
+) -> bool:
+    """Whether the venue has answered for the whole span."""
+    with connection.transaction():
+        row = connection.execute(
+            "SELECT instrument_id FROM market.instruments WHERE venue = %s AND symbol = %s",
+            (instrument.venue, instrument.symbol),
+        ).fetchone()
+    if row is None:
+        return False
+    series = Series(instrument, cast("int", row[0]), timeframe)
+    return not unanswered(connection, series, since, until)
 
 
 def stored_around(

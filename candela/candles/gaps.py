@@ -45,7 +45,7 @@ FROM (
 WHERE step.time - step.previous_at > make_interval(secs => %(timeframe)s)
 """
 # What is known about each hole, in the order in which it decides. Nobody asked the source for it:
-# not fetched. The market was shut: closed. Everything else stored of the venue lacks it too: an
+# not fetched. It gave a candle that was refused: refused. The market was shut: closed. Everything else stored of the venue lacks it too: an
 # outage. A venue that was asked and answered around it, or a short hole between minutes: no trades.
 # The rest: the source has a hole.
 _CLASSIFY: Final = """
@@ -53,6 +53,9 @@ CREATE TEMPORARY TABLE gaps_judged ON COMMIT DROP AS
 SELECT g.from_at, g.to_at, g.candles_missing,
     CASE
         WHEN NOT asked.is_asked THEN 'not_fetched'
+        WHEN EXISTS (
+            SELECT 1 FROM refusals AS r WHERE r.time >= g.from_at AND r.time < g.to_at
+        ) THEN 'refused'
         WHEN i.kind IN ('fx', 'metal', 'equity') AND shut.is_shut THEN 'closed'
         WHEN others.is_outage THEN 'outage'
         WHEN asked.is_answered THEN 'no_trades'
@@ -105,6 +108,14 @@ FROM (
     GROUP BY b.kind
 ) AS span
 CROSS JOIN LATERAL (SELECT span.kind) AS b
+"""
+_REFUSALS: Final = """
+CREATE TEMPORARY TABLE refusals ON COMMIT DROP AS
+SELECT q.time
+FROM market.quarantine AS q
+INNER JOIN market.instruments AS i ON q.instrument = i.venue || ':' || i.symbol
+WHERE i.instrument_id = %(instrument)s AND q.timeframe_s = %(timeframe)s
+  AND q.time >= %(since)s AND q.time < %(until)s
 """
 _PEERS: Final = """
 CREATE TEMPORARY TABLE peers ON COMMIT DROP AS
@@ -228,8 +239,8 @@ def _record(
     now: datetime,
 ) -> GapChange:
     values = _values(instrument_id, timeframe_s, since, until) | {"now": now}
-    cursor.execute("DROP TABLE IF EXISTS spans, peers, gaps_found, gaps_judged")
-    for statement in (_SPANS, _PEERS, _FIND, _CLASSIFY):
+    cursor.execute("DROP TABLE IF EXISTS spans, refusals, peers, gaps_found, gaps_judged")
+    for statement in (_SPANS, _REFUSALS, _PEERS, _FIND, _CLASSIFY):
         cursor.execute(statement, values)
     filled = cursor.execute(_FORGET_FILLED, values).rowcount
     inserted = [is_new for (is_new,) in cursor.execute(_RECORD, values).fetchall()]

@@ -107,6 +107,13 @@ class CandleStore:
         if (known := self._ids.get(instrument)) is not None:
             return known
         with self._connection.transaction(), self._connection.cursor() as cursor:
+            if venue_kind == "exchange":
+                # A venue known from files becomes an exchange as soon as it is asked as one.
+                cursor.execute(
+                    "INSERT INTO market.venues AS v (venue, kind) VALUES (%s, 'exchange')"
+                    " ON CONFLICT (venue) DO UPDATE SET kind = 'exchange' WHERE v.kind = 'file'",
+                    (instrument.venue,),
+                )
             found = cursor.execute(
                 "SELECT instrument_id FROM market.instruments WHERE venue = %s AND symbol = %s",
                 (instrument.venue, instrument.symbol),

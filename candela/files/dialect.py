@@ -74,6 +74,23 @@ def split_line(line: str, separator: str) -> list[str]:
     return [text.strip() for text in line.split(separator)]
 
 
+@dataclass(slots=True)
+class _Start:
+    """Where the rows begin and what their columns are."""
+
+    separator: str
+    header: list[str]
+    header_line: int | None
+    columns: Columns
+    name: str
+    above: list[int]
+    rows: list[tuple[int, str]]
+
+    @property
+    def width(self) -> int:
+        return len(self.header) or len(split_line(self.rows[0][1], self.separator))
+
+
 def detect(lines: list[str], options: ReadOptions) -> Dialect:
     """Find out the dialect from the first lines.
 
@@ -90,21 +107,35 @@ def detect(lines: list[str], options: ReadOptions) -> Dialect:
     if not useful:
         message = "The file has no data: only blank lines and remarks."
         raise FileUnreadable("empty_file", message, "Get the file again from its source.")
-    for place, (number, line) in enumerate(useful[:_BANNER_LINES]):
-        for separator in SEPARATORS:
-            fields = split_line(line, separator)
-            if len(fields) < _MANY or is_data(fields):
-                continue
-            columns = match_names(fields, options.columns) if _is_named(fields, options) else None
-            if columns is not None and not columns.missing:
-                rest = useful[place + 1 :]
-                return _finish(
-                    separator, fields, number, columns, "named columns", useful, rest, options
-                )
+    for place, (_, line) in enumerate(useful[:_BANNER_LINES]):
+        start = _named(useful, place, options)
+        if start is not None:
+            return _finish(start, options)
         best = max(SEPARATORS, key=lambda mark: len(split_line(line, mark)))
         if is_data(split_line(line, best)):
-            return _bare(best, useful, place, options)
-    raise _no_header(useful, options)
+            return _finish(_bare(best, useful, place, options), options)
+    widest = max(useful[:_BANNER_LINES], key=lambda item: len(_widest(item[1])))
+    unreadable = _wrong_header(_widest(widest[1]), widest[0], options)
+    raise unreadable
+
+
+def _widest(line: str) -> list[str]:
+    return max((split_line(line, mark) for mark in SEPARATORS), key=len)
+
+
+def _named(useful: list[tuple[int, str]], place: int, options: ReadOptions) -> _Start | None:
+    """Read a line as the header, if it is one."""
+    number, line = useful[place]
+    for separator in SEPARATORS:
+        fields = split_line(line, separator)
+        if len(fields) < _MANY or is_data(fields) or not _is_named(fields, options):
+            continue
+        columns = match_names(fields, options.columns)
+        if not columns.missing:
+            above = [number for number, _ in useful[:place]]
+            rows = useful[place + 1 :]
+            return _Start(separator, fields, number, columns, "named columns", above, rows)
+    return None
 
 
 def _is_named(fields: list[str], options: ReadOptions) -> bool:
@@ -124,35 +155,35 @@ def is_data(fields: list[str]) -> bool:
 
 def _bare(
     separator: str, useful: list[tuple[int, str]], place: int, options: ReadOptions
-) -> Dialect:
+) -> _Start:
     """Read a file whose data begin without a header that was understood."""
     number, line = useful[place]
     width = len(split_line(line, separator))
     if place:
         above = split_line(useful[place - 1][1], separator)
         if len(above) == width:
-            raise _wrong_header(above, useful[place - 1][0], options, rows=0)
-    rest = useful[place:]
+            raise _wrong_header(above, useful[place - 1][0], options)
+    rows = useful[place:]
     if options.columns:
-        positions = {thing: name for thing, name in options.columns.items() if name}
         names = [str(at) for at in range(1, width + 1)]
-        columns = match_names(names, positions | {"volume": options.columns.get("volume", "")})
+        columns = match_names(names, {"volume": "", **options.columns})
         if columns.missing:
-            raise _wrong_header(names, number, options, rows=0)
-        return _finish(separator, [], None, columns, "given columns", useful, rest, options)
-    decimal = _decimal(
-        [text for _, row in rest[:_SAMPLE] for text in split_line(row, separator)[1:]],
-        separator,
-        options,
-    )
-    sample = [
-        [_number(text, decimal) for text in fields]
-        for _, row in rest[:_SAMPLE]
-        if len(fields := split_line(row, separator)) == width
-    ]
-    layout = choose_bare(sample, width, number)
-    columns = Columns(layout.at(), [], unit=layout.unit)
-    return _finish(separator, [], None, columns, layout.name, useful, rest, options, width)
+            raise _wrong_header(names, number, options)
+        name = "given columns"
+    else:
+        layout = choose_bare(_sample(rows, separator, width, options), width, number)
+        columns, name = Columns(layout.at(), [], unit=layout.unit), layout.name
+    skipped = [above for above, _ in useful[:place]]
+    return _Start(separator, [], None, columns, name, skipped, rows)
+
+
+def _sample(
+    rows: list[tuple[int, str]], separator: str, width: int, options: ReadOptions
+) -> list[list[float | None]]:
+    """Return the numbers of the first rows, None where a field is none."""
+    cut = [split_line(line, separator) for _, line in rows[:_SAMPLE]]
+    decimal = _decimal([text for fields in cut for text in fields[1:]], separator, options)
+    return [[_number(text, decimal) for text in fields] for fields in cut if len(fields) == width]
 
 
 def _number(text: str, decimal: str) -> float | None:
@@ -162,70 +193,63 @@ def _number(text: str, decimal: str) -> float | None:
         return None
 
 
-def _finish(
-    separator: str,
-    header: list[str],
-    header_line: int | None,
-    columns: Columns,
-    name: str,
-    useful: list[tuple[int, str]],
-    rest: list[tuple[int, str]],
-    options: ReadOptions,
-    width: int | None = None,
-) -> Dialect:
-    if not rest:
+def _finish(start: _Start, options: ReadOptions) -> Dialect:
+    """Look at the first rows for decimal mark and times, and refuse what no row can be read of."""
+    columns, header, rows = start.columns, start.header, start.rows
+    if not rows:
         message = "The file has a header but no data rows."
         raise FileUnreadable("empty_file", message, "Get the file again from its source.")
-    width = width or len(header) or len(split_line(rest[0][1], separator))
-    sample = [split_line(line, separator) for _, line in rest[:_SAMPLE]]
-    fitting = [fields for fields in sample if len(fields) == width]
-    if not fitting:
-        message = f"The header has {width} columns, the first rows have {len(sample[0])}."
-        raise FileUnreadable(
-            "ragged_row",
-            message,
-            "Separator and decimal mark may be the same; write the file with other ones.",
-            line=rest[0][0],
-            row=1,
-            value=rest[0][1][:80],
-        )
+    fitting = _fitting(start)
     if columns.volumes:
-        _choose_volume(columns, header, fitting, header_line)
-    decimal = _decimal(
-        [
-            fields[columns.at[thing]]
-            for fields in fitting
-            for thing in _NUMBERS
-            if thing in columns.at
-        ],
-        separator,
-        options,
-    )
-    _some_numbers(fitting, columns, decimal, rest[0][0])
-    cells = [_time_text(fields, columns) for fields in fitting]
-    stamps = [text for text in cells if text.casefold() not in ABSENT]
-    normals = [normal(text) for text in header]
-    if {"unix", "date", "symbol"} <= set(normals):
-        name = "cryptodatadownload"
-    elif "close_time" in normals and columns.unit == "auto":
-        name = "binance_klines"
-    rule = rule_for_texts(stamps, columns.unit, options.unit)
-    named = header or [str(at) for at in range(1, width + 1)]
-    first = rest[0][0]
-    read = set(columns.at.values()) | ({columns.clock} if columns.clock is not None else set[int]())
+        _choose_volume(columns, header, fitting, start.header_line)
+    numbers = [columns.at[thing] for thing in _NUMBERS if thing in columns.at]
+    cells = [fields[place] for fields in fitting for place in numbers]
+    decimal = _decimal(cells, start.separator, options)
+    _some_numbers(fitting, columns, decimal, rows[0][0])
+    stamps = [_time_text(fields, columns) for fields in fitting]
+    stamps = [text for text in stamps if text.casefold() not in ABSENT]
+    named = header or [str(at) for at in range(1, start.width + 1)]
+    read = {*columns.at.values(), columns.clock}
     return Dialect(
-        separator=separator,
+        separator=start.separator,
         decimal=decimal,
-        width=width,
-        data_line=first,
+        width=start.width,
+        data_line=rows[0][0],
         header=header,
-        header_line=header_line,
-        skipped=[number for number, _ in useful if number < first and number != header_line],
+        header_line=start.header_line,
+        skipped=start.above,
         columns=columns,
-        name=name,
-        rule=rule,
+        name=_layout_name(start),
+        rule=rule_for_texts(stamps, columns.unit, options.unit),
         names={thing: named[at] for thing, at in columns.at.items()},
         ignored=[text for at, text in enumerate(named) if at not in read],
+    )
+
+
+def _layout_name(start: _Start) -> str:
+    normals = {normal(text) for text in start.header}
+    if normals >= {"unix", "date", "symbol"}:
+        return "cryptodatadownload"
+    if "close_time" in normals and start.columns.unit == "auto":
+        return "binance_klines"
+    return start.name
+
+
+def _fitting(start: _Start) -> list[list[str]]:
+    """Return the fields of the first rows that have as many as the header."""
+    sample = [split_line(line, start.separator) for _, line in start.rows[:_SAMPLE]]
+    fitting = [fields for fields in sample if len(fields) == start.width]
+    if fitting:
+        return fitting
+    number, line = start.rows[0]
+    message = f"The header has {start.width} columns, the first rows have {len(sample[0])}."
+    raise FileUnreadable(
+        "ragged_row",
+        message,
+        "Separator and decimal mark may be the same; write the file with other ones.",
+        line=number,
+        row=1,
+        value=line[:80],
     )
 
 
@@ -292,19 +316,7 @@ def _some_numbers(rows: list[list[str]], columns: Columns, decimal: str, line: i
         )
 
 
-def _no_header(useful: list[tuple[int, str]], options: ReadOptions) -> FileUnreadable:
-    widths = [
-        (len(split_line(line, mark)), -number, line, mark)
-        for number, line in useful[:_BANNER_LINES]
-        for mark in SEPARATORS
-    ]
-    _, number, line, mark = max(widths, key=lambda item: (item[0], item[1]))
-    return _wrong_header(split_line(line, mark), -number, options, rows=0)
-
-
-def _wrong_header(
-    names: list[str], line: int, options: ReadOptions, *, rows: int
-) -> FileUnreadable:
+def _wrong_header(names: list[str], line: int, options: ReadOptions) -> FileUnreadable:
     shown = ",".join(names)[:200]
     columns = match_names(names, options.columns) if _is_named(names, options) else Columns({}, [])
     missing = columns.missing or ["time", "open", "high", "low", "close", "volume"]
@@ -317,5 +329,4 @@ def _wrong_header(
         column="header",
         value=shown,
         line=line,
-        rows=rows,
     )

@@ -11,7 +11,7 @@ import polars as pl
 from candela.errors import DataError
 from candela.files.names import normal
 from candela.files.opening import open_file
-from candela.files.parquetrows import open_parquet
+from candela.files.parquetrows import parquet_frame
 from candela.files.textblocks import TextBlocks
 from candela.files.times import rule_for_epochs, rule_for_texts
 from candela.files.typedtimes import from_timestamps
@@ -87,7 +87,7 @@ def read_funding(
     opened = open_file(path)
     try:
         if opened.kind == "parquet":
-            frame = _from_parquet(path)
+            frame = parquet_frame(path)
             first_line = None
         else:
             frame = _from_text(path, b"".join(TextBlocks(opened)))
@@ -101,18 +101,6 @@ def read_funding(
         raise FileUnreadable("empty_file", message, "Get the file again from its source.")
     now_us = LATEST_US if clock is None else to_micros(clock.now())
     return _judged(frame, _times(frame["time"], unit), now_us, first_line, digest)
-
-
-def _from_parquet(path: Path) -> pl.DataFrame:
-    file = open_parquet(path)
-    try:
-        return pl.DataFrame(pl.from_arrow(file.read(use_threads=False)))
-    except (OSError, ValueError) as error:
-        message = f"{path.name} is damaged: {str(error).partition(chr(10))[0]}."
-        hint = "Get the file again from its source."
-        raise FileUnreadable("not_parquet", message, hint) from error
-    finally:
-        file.close()
 
 
 def _from_text(path: Path, text: bytes) -> pl.DataFrame:

@@ -24,7 +24,7 @@ _NULL: Final = "\x00"
 def number_series(
     keys: dict[str, pl.Series], count: int, table: SeriesTable, faults: Faults
 ) -> NDArray[np.int32] | int:
-    """Number the series of each row; rows that name none get -1 and a fault.
+    """Give each row the number of its series; rows that name none get -1 and a fault.
 
     Returns
     -------

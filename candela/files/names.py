@@ -113,31 +113,18 @@ def match_names(names: Sequence[str], mapping: Mapping[str, str]) -> Columns:
     for thing, name in mapping.items():
         if thing not in ALIASES:
             message = f"The column mapping names {thing!r}, which candles do not have."
-            raise FileUnreadable(
-                "wrong_header",
-                message,
-                f"Map {', '.join(NEEDED)}, symbol, exchange or timeframe.",
-                column="header",
-                value=thing,
-            )
+            hint = f"Map {', '.join(NEEDED)}, symbol, exchange or timeframe."
+            raise FileUnreadable("wrong_header", message, hint, column="header", value=thing)
         if name or thing != "volume":
             found.at[thing] = _position(names, normals, name)
-    for thing, words in ALIASES.items():
-        if thing in mapping:
-            continue
+    open_things = {thing: words for thing, words in ALIASES.items() if thing not in mapping}
+    for thing, words in open_things.items():
         at = _first(normals, words)
         if at is not None:
             found.at[thing] = at
-    for at, name in enumerate(normals):
-        thing = _BRACKETED.get(name)
-        if thing is not None and thing not in mapping:
-            found.at[thing] = at
-        elif name.startswith("<") and name.endswith(">"):
-            inner = name[1:-1]
-            for other in ("time", "open", "high", "low", "close"):
-                if inner in ALIASES[other] and other not in found.at:
-                    found.at[other] = at
-    _match_time(normals, mapping, found)
+    _match_bracketed(normals, open_things, found)
+    if "time" not in mapping:
+        _match_time(normals, found)
     if "volume" not in found.at and "volume" not in mapping:
         found.volumes = {
             match[1]: at for at, name in enumerate(normals) if (match := _VOLUME_OF.fullmatch(name))
@@ -147,9 +134,20 @@ def match_names(names: Sequence[str], mapping: Mapping[str, str]) -> Columns:
     return found
 
 
-def _match_time(normals: list[str], mapping: Mapping[str, str], found: Columns) -> None:
-    if "time" in mapping:
-        return
+def _match_bracketed(
+    normals: list[str], open_things: Mapping[str, tuple[str, ...]], found: Columns
+) -> None:
+    for at, name in enumerate(normals):
+        if not (name.startswith("<") and name.endswith(">")):
+            continue
+        special = _BRACKETED.get(name)
+        for thing in ("time", "open", "high", "low", "close", "volume", "symbol"):
+            is_named = thing == special or name[1:-1] in open_things.get(thing, ())
+            if is_named and thing in open_things and thing not in found.at:
+                found.at[thing] = at
+
+
+def _match_time(normals: list[str], found: Columns) -> None:
     for at, name in enumerate(normals):
         base, _, ending = name.rpartition("_")
         # A name with its unit is the most telling of all.

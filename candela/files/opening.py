@@ -1,5 +1,7 @@
 """Opening: a path becomes a stream of plain bytes with its digest, or one clear error."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import errno
@@ -113,7 +115,8 @@ def open_file(path: Path) -> Opened:
         stream = path.open("rb")
         total = path.stat().st_size
     except (OSError, ValueError) as error:
-        raise _not_opened(path, error) from error
+        unreadable = _not_opened(path, error)
+        raise unreadable from error
     try:
         return _opened(path, stream, total)
     except BaseException:
@@ -187,7 +190,8 @@ def read_some(opened: Opened, size: int) -> bytes:
     try:
         return bytes(opened.text.read(size))
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, ValueError) as error:
-        raise _damaged(opened.path.name, error) from error
+        unreadable = _damaged(opened.path.name, error)
+        raise unreadable from error
 
 
 def _damaged(name: str, error: Exception) -> FileUnreadable:

@@ -1,5 +1,8 @@
 """Parquet rows: record batches of a Parquet file become typed rows."""
 
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownParameterType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from candela.files.options import ReadOptions
     from candela.files.series import SeriesTable
 
-__all__ = ["ParquetRows", "open_parquet"]
+__all__ = ["ParquetRows", "open_parquet", "parquet_frame"]
 
 _BATCH: Final = 131_072
 _BUFFER: Final = 1 << 20
@@ -54,15 +57,15 @@ class ParquetRows:
         self._table = table
         self._now_us = now_us
         self._file = open_parquet(path)
-        self.rows = self._file.metadata.num_rows
+        self.rows: int = self._file.metadata.num_rows
         schema = self._file.schema_arrow
         self.columns = match_names(schema.names, options.columns)
         at = self.columns.at
         if self.columns.missing or self.columns.volumes:
             raise _missing(schema.names, self.columns.missing or ["volume"], self.rows)
-        self.names = {thing: schema.names[place] for thing, place in at.items()}
+        self.names: dict[str, str] = {thing: schema.names[place] for thing, place in at.items()}
         read = set(self.names.values())
-        self.ignored = [name for name in schema.names if name not in read]
+        self.ignored: list[str] = [name for name in schema.names if name not in read]
         self._values = [name for name in VALUES if name in at]
         self._keys = [name for name in KEYS if name in at]
         for thing in ("time", *self._values, *self._keys):
@@ -144,7 +147,7 @@ class ParquetRows:
             if "volume" not in values:
                 values["volume"] = np.full(count, np.nan)
             series = self._numbers(batch, things, faults)
-            rows = Rows(time, *(values[name] for name in VALUES), numbers)
+            rows = Rows.of(time, values, numbers)
             good = ~faults.bad if faults.bad.any() else None
             placed = placer.place(faults.findings(time), time, series, good, self._now_us)
             if good is not None:
@@ -201,6 +204,26 @@ def _ends_well(path: Path) -> bool:
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0][:200].rstrip(".")
+
+
+def parquet_frame(path: Path) -> pl.DataFrame:
+    """Return a small Parquet file as one frame.
+
+    Raises
+    ------
+    FileUnreadable
+        It is cut off or damaged.
+    """
+    file = open_parquet(path)
+    try:
+        table = file.read(use_threads=False)
+        table.validate(full=True)
+        return pl.DataFrame(pl.from_arrow(table))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        message = f"{path.name} is damaged: {_first_line(error)}."
+        raise FileUnreadable("not_parquet", message, _AGAIN) from error
+    finally:
+        file.close()
 
 
 def _missing(names: list[str], missing: list[str], rows: int) -> FileUnreadable:

@@ -108,7 +108,7 @@ class SeriesTable:
                 raise FileUnreadable(
                     "unknown_instrument",
                     message,
-                    "Name it: --instrument exchange:SYMBOL; several symbols need an exchange column.",
+                    "Name it: --instrument exchange:SYMBOL; several symbols need a venue column.",
                     column="symbol",
                     value=symbol[:80],
                 )

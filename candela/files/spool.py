@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from candela.files.chunk import Chunk
 from candela.market.candle import VALUES
@@ -15,8 +16,6 @@ from candela.quality.rows import Rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
     from candela.files.chunk import Fault
     from candela.files.survey import Survey
 
@@ -24,6 +23,7 @@ __all__ = ["Spool"]
 
 _IN_MEMORY: Final = 32 << 20
 _GROUP_ROWS: Final = 500_000
+_Columns = tuple[NDArray[Any], ...]
 _KINDS: Final = (np.int64, *([np.float64] * 5), np.int64, np.int64, np.int32, np.int8)
 
 
@@ -31,12 +31,12 @@ class Spool:
     """Rows in file order, some 70 bytes each: in memory while few, then in a nameless file."""
 
     def __init__(self) -> None:
-        self._kept: list[tuple[NDArray, ...]] = []
+        self._kept: list[_Columns] = []
         self._bytes = 0
         self._file: IO[bytes] | None = None
         self._spots: list[tuple[int, int]] = []
         self._faults: list[list[Fault]] = []
-        self._finalizer: weakref.finalize | None = None
+        self._finalizer: weakref.finalize[[], Spool] | None = None
 
     def add(self, chunk: Chunk, signs: NDArray[np.int8]) -> None:
         """Keep a chunk and the signs of its steps (see :meth:`Survey.add`)."""
@@ -45,7 +45,7 @@ class Spool:
         series = chunk.series
         if isinstance(series, int):
             series = np.full(count, series, np.int32)
-        values = [getattr(rows, name) for name in VALUES]
+        values = [rows.column(name) for name in VALUES]
         columns = (rows.time, *values, rows.row, line, series, signs)
         self._faults.append(chunk.faults)
         if self._file is None:
@@ -63,12 +63,12 @@ class Spool:
             self._write(columns)
         self._kept = []
 
-    def _write(self, columns: tuple[NDArray, ...]) -> None:
+    def _write(self, columns: _Columns) -> None:
         if self._file is None:
             return
         self._spots.append((self._file.tell(), len(columns[0])))
         for column, kind in zip(columns, _KINDS, strict=True):
-            self._file.write(memoryview(np.ascontiguousarray(column, kind)).cast("B"))
+            self._file.write(np.ascontiguousarray(column, kind).tobytes())
 
     def close(self) -> None:
         """Give the space back."""
@@ -79,7 +79,7 @@ class Spool:
     def __len__(self) -> int:
         return len(self._faults)
 
-    def _columns(self, number: int) -> tuple[NDArray, ...]:
+    def _columns(self, number: int) -> _Columns:
         if self._file is None:
             return self._kept[number]
         offset, count = self._spots[number]
@@ -122,7 +122,7 @@ class Spool:
                 counts[series, month] = counts.get((series, month), 0) + size
         faults = [fault for found in self._faults for fault in found]
         for series, first, last in _groups(counts):
-            parts: list[tuple[NDArray, ...]] = []
+            parts: list[_Columns] = []
             for number in range(len(self)):
                 columns = self._columns(number)
                 months = survey.bounded_months(columns[0])
@@ -149,6 +149,7 @@ def _groups(counts: dict[tuple[int, int], int]) -> Iterator[tuple[int, int, int]
         yield series, first, last
 
 
-def _chunk(columns: tuple[NDArray, ...], faults: list[Fault], *, has_lines: bool) -> Chunk:
+def _chunk(columns: _Columns, faults: list[Fault], *, has_lines: bool) -> Chunk:
     line = columns[7] if has_lines else None
-    return Chunk(Rows(*columns[:7], line), columns[8], faults)
+    values: dict[str, NDArray[Any]] = dict(zip(VALUES, columns[1:6], strict=True))
+    return Chunk(Rows.of(columns[0], values, columns[6], line), columns[8], faults)

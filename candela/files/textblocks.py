@@ -20,6 +20,8 @@ _LONGEST_LINE: Final = 1 << 20
 _ALLOWED: Final = frozenset(b"\t\n\r\f\v\x1a\x1b")
 _CONTROL: Final = bytes(code for code in range(32) if code not in _ALLOWED) + b"\x7f"
 _BINARY_SHARE: Final = 0.01
+_MOST: Final = 0.9
+_UTF16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
@@ -63,17 +65,13 @@ class TextBlocks:
             raise FileUnreadable("encoding", message, "Save it as UTF-8.")
         if head.startswith(codecs.BOM_UTF8):
             return "utf-8-sig", len(codecs.BOM_UTF8)
-        if head.startswith(codecs.BOM_UTF16_LE):
-            return "utf-16-le", 2
-        if head.startswith(codecs.BOM_UTF16_BE):
-            return "utf-16-be", 2
+        for mark, name in _UTF16.items():
+            if head.startswith(mark):
+                return name, len(mark)
         sample = head[:4096]
-        if b"\0" in sample:
-            half = max(1, len(sample) // 2)
-            if sample[1::2].count(0) > 0.9 * half > 0 and sample[::2].count(0) == 0:
-                return "utf-16-le", 0
-            if sample[::2].count(0) > 0.9 * half > 0 and sample[1::2].count(0) == 0:
-                return "utf-16-be", 0
+        wide = _wide(sample)
+        if wide is not None:
+            return wide, 0
         strange = len(sample) - len(sample.translate(None, _CONTROL))
         if strange > _BINARY_SHARE * len(sample):
             message = f"{self._opened.path.name} is not text: it has {strange} control characters."
@@ -134,3 +132,14 @@ class TextBlocks:
                 # Numbers and times are ASCII: reading any other byte as Latin-1 loses nothing.
                 block = block.decode("latin-1").encode("utf-8")
         return block
+
+
+def _wide(sample: bytes) -> str | None:
+    """Tell UTF-16 without a mark: of plain text every second byte is zero."""
+    for name, zeros, others in (
+        ("utf-16-le", sample[1::2], sample[::2]),
+        ("utf-16-be", sample[::2], sample[1::2]),
+    ):
+        if zeros.count(0) > _MOST * len(zeros) and not others.count(0):
+            return name
+    return None

@@ -1,4 +1,4 @@
-"""Text rows: blocks of a text file become typed rows, quickly where clean, line by line where not."""
+"""Text rows: blocks of a text file become typed rows, quickly if clean, else line by line."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["TextRows"]
 
 _TO_POINT: Final = bytes.maketrans(b",", b".")
+_REMARKS: Final = tuple(mark.encode() for mark in REMARKS)
 _MARKS: Final = tuple(b"\n" + mark.encode() for mark in REMARKS)
 
 
@@ -85,59 +86,70 @@ class TextRows:
 
     def _fast(self, block: bytes, count: int, line: int) -> Chunk | None:
         """Read a block that is clean throughout; None if it is not."""
-        dialect = self.dialect
-        mark = dialect.separator.encode()
-        odd = b'"' in block or b"\r" in block or block.count(mark) != count * (dialect.width - 1)
-        if odd or block.startswith(tuple(mark[1:] for mark in _MARKS)):
+        frame = self._parsed(block, count) if self._is_plain(block, count) else None
+        if frame is None:
             return None
-        if any(mark in block for mark in _MARKS):
-            return None
-        if dialect.decimal == ",":
-            if b"." in block:
-                return None
-            block = block.translate(_TO_POINT)
-        at, columns = dialect.columns.at, dialect.columns
-        kinds: dict[int, type[pl.DataType]] = {at[name]: pl.Float64 for name in self._values}
-        is_epoch = dialect.rule.unit is not None and columns.clock is None
-        kinds[at["time"]] = pl.Int64 if is_epoch else pl.String
-        schema = {f"c{place}": kinds.get(place, pl.String) for place in range(dialect.width)}
-        wanted = [at["time"], *(at[name] for name in (*self._values, *self._keys))]
-        if columns.clock is not None:
-            wanted.append(columns.clock)
-        try:
-            frame = pl.read_csv(
-                block,
-                has_header=False,
-                separator=dialect.separator,
-                schema=schema,
-                columns=sorted(set(wanted)),
-                quote_char=None,
-                infer_schema=False,
-            )
-        except pl.exceptions.PolarsError:
-            return None
-        if frame.height != count or any(series.null_count() for series in frame):
-            return None
-        values = {name: frame[f"c{at[name]}"].to_numpy() for name in self._values}
-        if dialect.width - 1 not in wanted and not _is_even(block, mark, dialect.width, count):
-            return None
+        columns, rule = self.dialect.columns, self.dialect.rule
         row = np.arange(self._row + 1, self._row + 1 + count, dtype=np.int64)
-        faults = Faults(row, np.arange(line, line + count, dtype=np.int64))
-        stamps = frame[f"c{at['time']}"]
-        if is_epoch:
-            time, odd_times = dialect.rule.from_epochs(stamps.to_numpy())
+        lines = np.arange(line, line + count, dtype=np.int64)
+        faults = Faults(row, lines)
+        stamps = frame[f"c{columns.at['time']}"]
+        if stamps.dtype == pl.Int64:
+            time, odd_times = rule.from_epochs(stamps.to_numpy())
             for place, check in odd_times.items():
                 faults.add(place, check, "timestamp", str(stamps[place]))
         else:
             texts = stamps.str.strip_chars()
             if columns.clock is not None:
                 texts = texts + " " + frame[f"c{columns.clock}"].str.strip_chars()
-            time, odd_times = dialect.rule.from_texts(texts)
+            time, odd_times = rule.from_texts(texts)
             if odd_times:
                 return None
-        keys = {name: frame[f"c{at[name]}"].str.strip_chars() for name in self._keys}
-        lines = np.arange(line, line + count, dtype=np.int64)
+        values = {name: frame[f"c{columns.at[name]}"].to_numpy() for name in self._values}
+        keys = {name: frame[f"c{columns.at[name]}"].str.strip_chars() for name in self._keys}
         return self._chunk(row, lines, time, values, keys, faults, [])
+
+    def _is_plain(self, block: bytes, count: int) -> bool:
+        """Whether a block may be cut at each separator: no quotes, remarks, odd line ends."""
+        mark = self.dialect.separator.encode()
+        if b'"' in block or b"\r" in block or block.count(mark) != count * (self.dialect.width - 1):
+            return False
+        if block.startswith(_REMARKS) or any(mark in block for mark in _MARKS):
+            return False
+        return self.dialect.decimal == "." or b"." not in block
+
+    def _parsed(self, block: bytes, count: int) -> pl.DataFrame | None:
+        """Return the columns that are needed, None if anything in them is absent or unreadable."""
+        dialect, at = self.dialect, self.dialect.columns.at
+        if dialect.decimal == ",":
+            block = block.translate(_TO_POINT)
+        kinds: dict[int, type[pl.DataType]] = {at[name]: pl.Float64 for name in self._values}
+        if dialect.rule.unit is not None and dialect.columns.clock is None:
+            kinds[at["time"]] = pl.Int64
+        schema = {f"c{place}": kinds.get(place, pl.String) for place in range(dialect.width)}
+        wanted = {at[name] for name in ("time", *self._values, *self._keys)}
+        if dialect.columns.clock is not None:
+            wanted.add(dialect.columns.clock)
+        try:
+            frame = pl.read_csv(
+                block,
+                has_header=False,
+                separator=dialect.separator,
+                schema=schema,
+                columns=sorted(wanted),
+                quote_char=None,
+                infer_schema=False,
+            )
+        except pl.exceptions.PolarsError:
+            # The careful way finds out which cells are at fault.
+            return None
+        if frame.height != count or any(series.null_count() for series in frame):
+            return None
+        # A short line shows as a null in the last column, if that is read at all.
+        is_even = dialect.width - 1 in wanted or _is_even(
+            block, dialect.separator.encode(), dialect.width, count
+        )
+        return frame if is_even else None
 
     def _careful(self, block: bytes, line: int) -> Chunk:
         """Read a block line by line, setting apart what cannot be read."""
@@ -213,7 +225,7 @@ class TextRows:
         good = ~faults.bad if faults.bad.any() else None
         findings += _between(ragged, row)
         placed = self._placer.place(findings, time, series, good, self._now_us)
-        rows = Rows(time, *(values[name] for name in VALUES), row, line)
+        rows = Rows.of(time, values, row, line)
         if good is not None:
             rows = rows.take(good)
             series = series if isinstance(series, int) else series[good]
@@ -228,7 +240,7 @@ class TextRows:
             return chunk
         complete = len(chunk.rows) == 1 and int(chunk.rows.time[0]) != NO_TIME
         needed = [name for name in self._values if name != "volume" or had_volume]
-        if complete and not any(np.isnan(getattr(chunk.rows, name)[0]) for name in needed):
+        if complete and not any(np.isnan(chunk.rows.column(name)[0]) for name in needed):
             self.tail_row = self._row
             return chunk
         text = tail.decode("utf-8", "replace").strip()

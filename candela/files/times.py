@@ -77,6 +77,11 @@ class TimeRule:
         Returns
         -------
         The times, and by place the check that a number breaks.
+
+        Raises
+        ------
+        ValueError
+            The rule is one for texts: a mistake of the caller.
         """
         if self.unit is None:
             message = "whole numbers cannot be read by a rule for texts"
@@ -205,10 +210,7 @@ def rule_for_epochs(sample: Sequence[int], promised: str | None, option: Unit | 
         return TimeRule(option, f"epoch {option}")
     middle = sorted(abs(value) for value in sample)[len(sample) // 2] if sample else 0
     seen = _unit_of(middle)
-    if promised == "auto":
-        agreed = seen or "s"
-    else:
-        agreed = cast("Unit", promised or "ms")
+    agreed = (seen or "s") if promised == "auto" else cast("Unit", promised or "ms")
     if sample and seen != agreed:
         _refuse_unit(sample, seen, agreed)
     return TimeRule(agreed, f"epoch {agreed}")

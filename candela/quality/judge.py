@@ -155,9 +155,7 @@ def _repeat(rows: Rows, index: int, first: int) -> Finding:
     differing = [
         name
         for name in VALUES
-        if not np.array_equal(
-            getattr(rows, name)[index], getattr(rows, name)[first], equal_nan=True
-        )
+        if not np.array_equal(rows.column(name)[index], rows.column(name)[first], equal_nan=True)
     ]
     at = instant(int(rows.time[index]))
     how = f"differs from it in {', '.join(differing)}" if differing else "is identical to it"
@@ -203,7 +201,7 @@ def _neighbours(
     flags[found.index - start] |= Flag.SPIKE
     for number, index in enumerate(found.index):
         names = [name for name in PRICES if found.out[name][number]]
-        value = ",".join(repr(float(getattr(whole, name)[index])) for name in names)
+        value = ",".join(repr(float(whole.column(name)[index])) for name in names)
         message = f"{', '.join(names)} far from the closes around, near {found.level[number]:.8g}."
         flagged.append(_flagged(whole, int(index), ",".join(names), "spike", value, message))
     stale = stale_repeats(whole, start, stop, has_volume=has_volume)

@@ -119,9 +119,9 @@ def _judge_spikes(rows: Rows, index: Index) -> Spikes:
     reach = np.maximum(LEAST_MOVE, SCALES * usual)
     # With one side only, a lasting change of level cannot be told from a spike: be slower.
     reach = np.where(np.isnan(mid_before) | np.isnan(mid_after), 2 * reach, reach)
-    out = {}
+    out: dict[str, NDArray[np.bool_]] = {}
     for name in PRICES:
-        level = np.log(getattr(rows, name)[index])
+        level = np.log(rows.column(name)[index])
         out[name] = (level > highest + reach) | (level < lowest - reach)
     hit = np.logical_or.reduce(list(out.values()))
     level = np.exp((highest[hit] + lowest[hit]) / 2)
@@ -157,7 +157,7 @@ def stale_repeats(rows: Rows, start: int, stop: int, *, has_volume: bool) -> Ind
     close, volume = rows.close[part], rows.volume[part]
     equal = np.flatnonzero(close[1:] == close[:-1]) + 1
     for name in ("open", "high", "low"):
-        column = getattr(rows, name)[part]
+        column = rows.column(name)[part]
         equal = equal[column[equal] == column[equal - 1]]
     if has_volume:
         equal = equal[(volume[equal] == volume[equal - 1]) & (volume[equal] > 0)]
@@ -166,7 +166,7 @@ def stale_repeats(rows: Rows, start: int, stop: int, *, has_volume: bool) -> Ind
     breaks = np.flatnonzero(np.diff(equal) != 1) + 1
     bounds = np.concatenate([[0], breaks, [len(equal)]])
     lengths = np.diff(bounds)
-    kept = equal[np.repeat(lengths >= STALE_LENGTH - 1, lengths)] + first
+    kept = equal[np.repeat(lengths >= STALE_LENGTH + 2, lengths)] + first
     return kept[(kept >= start) & (kept < stop)]
 
 

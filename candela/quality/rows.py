@@ -12,7 +12,7 @@ import polars as pl
 from candela.market.candle import VALUES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -84,6 +84,11 @@ class Rows:
             None if self.flags is None else self.flags[which],
         )
 
+    def column(self, name: str) -> NDArray[np.float64]:
+        """Return prices or volume by name."""
+        values: NDArray[np.float64] = getattr(self, name)
+        return values
+
     def line_at(self, index: int) -> int | None:
         """Return the physical line of a row, where there are lines."""
         return None if self.line is None else int(self.line[index])
@@ -96,6 +101,27 @@ class Rows:
         return Rows(index, none, none, none, none, none, index)
 
     @staticmethod
+    def of(
+        time: NDArray[np.int64],
+        values: Mapping[str, NDArray[np.float64]],
+        row: NDArray[np.int64],
+        line: NDArray[np.int64] | None = None,
+        flags: NDArray[np.int32] | None = None,
+    ) -> Rows:
+        """Put columns together; ``values`` by the names of prices and volume."""
+        return Rows(
+            time,
+            values["open"],
+            values["high"],
+            values["low"],
+            values["close"],
+            values["volume"],
+            row,
+            line,
+            flags,
+        )
+
+    @staticmethod
     def concat(parts: Sequence[Rows]) -> Rows:
         """Join rows one after the other."""
         parts = [part for part in parts if len(part)]
@@ -103,18 +129,21 @@ class Rows:
             return Rows.empty()
         if len(parts) == 1:
             return parts[0]
-        has_line = any(part.line is not None for part in parts)
-        has_flags = any(part.flags is not None for part in parts)
-        return Rows(
+        line = flags = None
+        if any(part.line is not None for part in parts):
+            line = np.concatenate(
+                [np.zeros(len(one), np.int64) if one.line is None else one.line for one in parts]
+            )
+        if any(part.flags is not None for part in parts):
+            flags = np.concatenate(
+                [np.zeros(len(one), np.int32) if one.flags is None else one.flags for one in parts]
+            )
+        return Rows.of(
             np.concatenate([part.time for part in parts]),
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in VALUES),
+            {name: np.concatenate([part.column(name) for part in parts]) for name in VALUES},
             np.concatenate([part.row for part in parts]),
-            np.concatenate([_or(part.line, len(part), np.int64) for part in parts])
-            if has_line
-            else None,
-            np.concatenate([_or(part.flags, len(part), np.int32) for part in parts])
-            if has_flags
-            else None,
+            line,
+            flags,
         )
 
     @staticmethod
@@ -122,19 +151,18 @@ class Rows:
         """Read a frame with time, prices and volume; row, line and flags where it has them."""
         stamps = frame["time"].cast(pl.Datetime("us", "UTC")).to_physical()
         count = frame.height
-        values = [
-            frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in VALUES
-        ]
-        has_line = "line" in frame.columns and frame["line"].null_count() < count
-        return Rows(
-            stamps.fill_null(NO_TIME).to_numpy(),
-            *values,
-            frame["row"].cast(pl.Int64).to_numpy()
-            if "row" in frame.columns
-            else np.arange(1, count + 1, dtype=np.int64),
-            frame["line"].cast(pl.Int64).fill_null(0).to_numpy() if has_line else None,
-            frame["flags"].cast(pl.Int32).to_numpy() if "flags" in frame.columns else None,
-        )
+        values = {
+            name: frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in VALUES
+        }
+        row = np.arange(1, count + 1, dtype=np.int64)
+        if "row" in frame.columns:
+            row = frame["row"].cast(pl.Int64).to_numpy()
+        line = flags = None
+        if "line" in frame.columns and frame["line"].null_count() < count:
+            line = frame["line"].cast(pl.Int64).fill_null(0).to_numpy()
+        if "flags" in frame.columns:
+            flags = frame["flags"].cast(pl.Int32).to_numpy()
+        return Rows.of(stamps.fill_null(NO_TIME).to_numpy(), values, row, line, flags)
 
     def to_frame(self, *, has_volume: bool) -> pl.DataFrame:
         """Return a frame of CANDLE_SCHEMA; no volume becomes null."""
@@ -165,7 +193,3 @@ class Rows:
             else pl.Series("line", self.line)
         )
         return pl.DataFrame([pl.Series("row", self.row), line])
-
-
-def _or(array: NDArray | None, count: int, kind: type[np.generic]) -> NDArray:
-    return np.zeros(count, kind) if array is None else array

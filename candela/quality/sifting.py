@@ -66,8 +66,9 @@ def sift(
     for check, columns in _faults(rows, timeframe, now_us, has_volume=has_volume):
         found = np.logical_or.reduce(list(columns.values()))
         bad |= found
-        for index in np.flatnonzero(found):
-            findings.append(_finding(rows, int(index), check, columns, timeframe))
+        findings.extend(
+            _finding(rows, int(index), check, columns, timeframe) for index in np.flatnonzero(found)
+        )
     findings.sort(key=lambda finding: finding.row or 0)
     return ~bad, findings
 
@@ -103,7 +104,7 @@ def _faults(
     rows: Rows, timeframe: Timeframe, now_us: int, *, has_volume: bool
 ) -> Iterator[tuple[str, dict[str, Mask]]]:
     """Yield each check with the columns that break it; a check implied by another stays away."""
-    values = {name: getattr(rows, name) for name in PRICES}
+    values = {name: rows.column(name) for name in PRICES}
     if has_volume:
         values["volume"] = rows.volume
     absent = {"timestamp": rows.time == NO_TIME} | {
@@ -166,7 +167,7 @@ def _finding(
         if name == "timestamp":
             shown.append(_time_text(int(rows.time[index])))
         else:
-            number = float(getattr(rows, name)[index])
+            number = float(rows.column(name)[index])
             shown.append("" if np.isnan(number) else repr(number))
     column, value = ",".join(names), ",".join(shown)
     return Finding(

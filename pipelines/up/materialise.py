@@ -160,11 +160,14 @@ def _error(result: dg.ExecuteInProcessResult) -> str | None:
     if result.success:
         return None
     for event in result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            if data.user_failure_data is not None and data.user_failure_data.description:
-                return data.user_failure_data.description
-            return (
-                data.error_display_string.strip().splitlines()[-1] if data.error else event.message
-            )
+        if not event.is_step_failure:
+            continue
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            return data.user_failure_data.description
+        error = data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return error.message.strip()
     return "The run failed before its first step; see the pages of Dagster."

@@ -36,7 +36,7 @@ CREATE TABLE market.gaps (
     CONSTRAINT fk_gaps_instrument FOREIGN KEY (instrument_id)
     REFERENCES market.instruments (instrument_id),
     CONSTRAINT ck_gaps_reason CHECK (
-        reason IN ('not_fetched', 'no_trades', 'source_hole', 'outage', 'closed')
+        reason IN ('not_fetched', 'refused', 'no_trades', 'source_hole', 'outage', 'closed')
     ),
     CONSTRAINT ck_gaps_span CHECK (from_at < to_at AND candles_missing > 0)
 );

@@ -128,6 +128,14 @@ def test_production_when_something_else_vouches_then_no_password_is_needed(
     assert load_settings().environment == "production"
 
 
+def test_production_when_a_sandbox_stands_in_for_venues_then_it_refuses(
+    production: pytest.MonkeyPatch,
+) -> None:
+    production.setenv("CANDELA_VENUE_GATEWAY", "127.0.0.1:8443")
+    with pytest.raises(ConfigError, match="CANDELA_VENUE_GATEWAY"):
+        load_settings()
+
+
 def test_production_when_logs_are_at_debug_then_it_refuses(production: pytest.MonkeyPatch) -> None:
     production.setenv("CANDELA_LOG_LEVEL", "debug")
     with pytest.raises(ConfigError, match="CANDELA_LOG_LEVEL"):

@@ -86,7 +86,7 @@ def _bring(
             Path(feed.source.location),
             options_of(feed),
             clock=platform.clock,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             months=(span.start, span.end),
             progress=show_file,
         )
@@ -110,7 +110,7 @@ def _bring(
                 connection=connection,
                 clock=platform.clock,
                 progress=show_venue,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
             )
         context.log.info("%s: %s", feed.source.location, done)
     return Counter(

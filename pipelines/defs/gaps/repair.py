@@ -35,7 +35,7 @@ def ask_for_gaps(context: OpExecutionContext, platform: dg.ResourceParam[Platfor
                         source.timeframe,
                         connection=connection,
                         clock=platform.clock,
-                        run_id=context.run_id,
+                        run_id=context.run.run_id,
                     )
             except (BrokerError, RateLimited) as error:
                 unreachable[source.location] = str(error)

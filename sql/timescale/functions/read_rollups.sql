@@ -2,7 +2,8 @@
 -- Reads: the aggregates, rollup_ranges, batches, candles. Writes: nothing. Lock: none.
 -- Buckets whose candles have changed since the last refresh are computed from the candles, all
 -- others are read. A span is deleted from rollup_ranges only after the refresh of its buckets has
--- committed, so no snapshot misses both. NULL stands for no bound; bounds are starts of buckets.
+-- committed, so no snapshot misses both. NULL stands for no bound; bounds are on the starts of
+-- buckets. A day is 24 hours of UTC, never a day of the zone of the session.
 
 CREATE OR REPLACE FUNCTION market.read_candles_5m(
     wanted_instrument_id integer,
@@ -20,7 +21,22 @@ CREATE OR REPLACE FUNCTION market.read_candles_5m(
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
 AS $$
-WITH pending AS MATERIALIZED (
+WITH bounds AS MATERIALIZED (
+    SELECT tstzrange(
+        date_bin(
+            '5 minutes',
+            since + INTERVAL '5 minutes' - INTERVAL '1 microsecond',
+            TIMESTAMPTZ '2000-01-01 00:00:00+00'
+        ),
+        date_bin(
+            '5 minutes',
+            until + INTERVAL '5 minutes' - INTERVAL '1 microsecond',
+            TIMESTAMPTZ '2000-01-01 00:00:00+00'
+        )
+    ) AS wanted
+),
+
+pending AS MATERIALIZED (
     SELECT coalesce(range_agg(tstzrange(
         date_bin('5 minutes', ranges.from_at, TIMESTAMPTZ '2000-01-01 00:00:00+00'),
         date_bin(
@@ -28,7 +44,7 @@ WITH pending AS MATERIALIZED (
             ranges.to_at + INTERVAL '5 minutes' - INTERVAL '1 microsecond',
             TIMESTAMPTZ '2000-01-01 00:00:00+00'
         )
-    ) * tstzrange(since, until)), '{}') AS spans
+    ) * (SELECT bounds.wanted FROM bounds)), '{}') AS spans
     FROM market.rollup_ranges AS ranges
     INNER JOIN market.batches AS batches ON ranges.batch_id = batches.batch_id
     WHERE
@@ -67,7 +83,7 @@ CROSS JOIN LATERAL (
         AND stored.time < upper(span)
         -- Said again where the planner can leave chunks out by it.
         AND stored.time >= coalesce(since, '-infinity')
-        AND stored.time < coalesce(until, 'infinity')
+        AND stored.time < coalesce(until, 'infinity') + INTERVAL '5 minutes'
     GROUP BY 1
 ) AS computed
 $$;
@@ -88,7 +104,22 @@ CREATE OR REPLACE FUNCTION market.read_candles_15m(
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
 AS $$
-WITH pending AS MATERIALIZED (
+WITH bounds AS MATERIALIZED (
+    SELECT tstzrange(
+        date_bin(
+            '15 minutes',
+            since + INTERVAL '15 minutes' - INTERVAL '1 microsecond',
+            TIMESTAMPTZ '2000-01-01 00:00:00+00'
+        ),
+        date_bin(
+            '15 minutes',
+            until + INTERVAL '15 minutes' - INTERVAL '1 microsecond',
+            TIMESTAMPTZ '2000-01-01 00:00:00+00'
+        )
+    ) AS wanted
+),
+
+pending AS MATERIALIZED (
     SELECT coalesce(range_agg(tstzrange(
         date_bin('15 minutes', ranges.from_at, TIMESTAMPTZ '2000-01-01 00:00:00+00'),
         date_bin(
@@ -96,7 +127,7 @@ WITH pending AS MATERIALIZED (
             ranges.to_at + INTERVAL '15 minutes' - INTERVAL '1 microsecond',
             TIMESTAMPTZ '2000-01-01 00:00:00+00'
         )
-    ) * tstzrange(since, until)), '{}') AS spans
+    ) * (SELECT bounds.wanted FROM bounds)), '{}') AS spans
     FROM market.rollup_ranges AS ranges
     INNER JOIN market.batches AS batches ON ranges.batch_id = batches.batch_id
     WHERE
@@ -135,7 +166,7 @@ CROSS JOIN LATERAL (
         AND stored.time < upper(span)
         -- Said again where the planner can leave chunks out by it.
         AND stored.time >= coalesce(since, '-infinity')
-        AND stored.time < coalesce(until, 'infinity')
+        AND stored.time < coalesce(until, 'infinity') + INTERVAL '15 minutes'
     GROUP BY 1
 ) AS computed
 $$;
@@ -156,7 +187,22 @@ CREATE OR REPLACE FUNCTION market.read_candles_1h(
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
 AS $$
-WITH pending AS MATERIALIZED (
+WITH bounds AS MATERIALIZED (
+    SELECT tstzrange(
+        date_bin(
+            '1 hour',
+            since + INTERVAL '1 hour' - INTERVAL '1 microsecond',
+            TIMESTAMPTZ '2000-01-01 00:00:00+00'
+        ),
+        date_bin(
+            '1 hour',
+            until + INTERVAL '1 hour' - INTERVAL '1 microsecond',
+            TIMESTAMPTZ '2000-01-01 00:00:00+00'
+        )
+    ) AS wanted
+),
+
+pending AS MATERIALIZED (
     SELECT coalesce(range_agg(tstzrange(
         date_bin('1 hour', ranges.from_at, TIMESTAMPTZ '2000-01-01 00:00:00+00'),
         date_bin(
@@ -164,7 +210,7 @@ WITH pending AS MATERIALIZED (
             ranges.to_at + INTERVAL '1 hour' - INTERVAL '1 microsecond',
             TIMESTAMPTZ '2000-01-01 00:00:00+00'
         )
-    ) * tstzrange(since, until)), '{}') AS spans
+    ) * (SELECT bounds.wanted FROM bounds)), '{}') AS spans
     FROM market.rollup_ranges AS ranges
     INNER JOIN market.batches AS batches ON ranges.batch_id = batches.batch_id
     WHERE
@@ -203,7 +249,7 @@ CROSS JOIN LATERAL (
         AND stored.time < upper(span)
         -- Said again where the planner can leave chunks out by it.
         AND stored.time >= coalesce(since, '-infinity')
-        AND stored.time < coalesce(until, 'infinity')
+        AND stored.time < coalesce(until, 'infinity') + INTERVAL '1 hour'
     GROUP BY 1
 ) AS computed
 $$;
@@ -224,7 +270,22 @@ CREATE OR REPLACE FUNCTION market.read_candles_4h(
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
 AS $$
-WITH pending AS MATERIALIZED (
+WITH bounds AS MATERIALIZED (
+    SELECT tstzrange(
+        date_bin(
+            '4 hours',
+            since + INTERVAL '4 hours' - INTERVAL '1 microsecond',
+            TIMESTAMPTZ '2000-01-01 00:00:00+00'
+        ),
+        date_bin(
+            '4 hours',
+            until + INTERVAL '4 hours' - INTERVAL '1 microsecond',
+            TIMESTAMPTZ '2000-01-01 00:00:00+00'
+        )
+    ) AS wanted
+),
+
+pending AS MATERIALIZED (
     SELECT coalesce(range_agg(tstzrange(
         date_bin('4 hours', ranges.from_at, TIMESTAMPTZ '2000-01-01 00:00:00+00'),
         date_bin(
@@ -232,7 +293,7 @@ WITH pending AS MATERIALIZED (
             ranges.to_at + INTERVAL '4 hours' - INTERVAL '1 microsecond',
             TIMESTAMPTZ '2000-01-01 00:00:00+00'
         )
-    ) * tstzrange(since, until)), '{}') AS spans
+    ) * (SELECT bounds.wanted FROM bounds)), '{}') AS spans
     FROM market.rollup_ranges AS ranges
     INNER JOIN market.batches AS batches ON ranges.batch_id = batches.batch_id
     WHERE
@@ -271,7 +332,7 @@ CROSS JOIN LATERAL (
         AND stored.time < upper(span)
         -- Said again where the planner can leave chunks out by it.
         AND stored.time >= coalesce(since, '-infinity')
-        AND stored.time < coalesce(until, 'infinity')
+        AND stored.time < coalesce(until, 'infinity') + INTERVAL '4 hours'
     GROUP BY 1
 ) AS computed
 $$;
@@ -292,15 +353,30 @@ CREATE OR REPLACE FUNCTION market.read_candles_1d(
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
 AS $$
-WITH pending AS MATERIALIZED (
+WITH bounds AS MATERIALIZED (
+    SELECT tstzrange(
+        date_bin(
+            '1 day',
+            since + INTERVAL '24 hours' - INTERVAL '1 microsecond',
+            TIMESTAMPTZ '2000-01-01 00:00:00+00'
+        ),
+        date_bin(
+            '1 day',
+            until + INTERVAL '24 hours' - INTERVAL '1 microsecond',
+            TIMESTAMPTZ '2000-01-01 00:00:00+00'
+        )
+    ) AS wanted
+),
+
+pending AS MATERIALIZED (
     SELECT coalesce(range_agg(tstzrange(
         date_bin('1 day', ranges.from_at, TIMESTAMPTZ '2000-01-01 00:00:00+00'),
         date_bin(
             '1 day',
-            ranges.to_at + INTERVAL '1 day' - INTERVAL '1 microsecond',
+            ranges.to_at + INTERVAL '24 hours' - INTERVAL '1 microsecond',
             TIMESTAMPTZ '2000-01-01 00:00:00+00'
         )
-    ) * tstzrange(since, until)), '{}') AS spans
+    ) * (SELECT bounds.wanted FROM bounds)), '{}') AS spans
     FROM market.rollup_ranges AS ranges
     INNER JOIN market.batches AS batches ON ranges.batch_id = batches.batch_id
     WHERE
@@ -339,7 +415,7 @@ CROSS JOIN LATERAL (
         AND stored.time < upper(span)
         -- Said again where the planner can leave chunks out by it.
         AND stored.time >= coalesce(since, '-infinity')
-        AND stored.time < coalesce(until, 'infinity')
+        AND stored.time < coalesce(until, 'infinity') + INTERVAL '24 hours'
     GROUP BY 1
 ) AS computed
 $$;

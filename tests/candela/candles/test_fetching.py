@@ -74,7 +74,8 @@ def test_fetch_again_when_all_is_answered_asks_for_nothing(
     harness.fetch(until=START + minutes(2_000))
     asked = len(exchange.pages())
     report = harness.fetch(until=START + minutes(2_000))
-    assert (report.pages, report.rows) == (0, 0)
+    assert (report.pages, report.rows, report.requests) == (0, 0, 0)
+    assert report.done_to == START + minutes(2_000)
     assert len(exchange.pages()) == asked
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from candela.candles.store import CandleStore, Source
 from candela.clock import FixedClock
 from candela.db.connect import Database, Role
 from candela.market.instrument import Instrument
+from candela.quality.finding import Finding
 from tests.fixtures.candles import BTC, HOUR, MINUTE, START, batch, made_up, sample, without
 
 if TYPE_CHECKING:
@@ -103,6 +105,21 @@ def test_record_when_source_was_asked_then_reason_follows_what_it_said(
     series = Series(BTC, store.ensure_instrument(BTC), MINUTE)
     record_gaps(writer, series, START, minutes(900), now=NOW)
     assert [gap.reason for gap in list_gaps(writer)] == [reason]
+
+
+def test_record_when_the_candle_was_refused_then_the_reason_says_so(
+    writer: psycopg.Connection,
+) -> None:
+    store = CandleStore(writer, FixedClock(NOW))
+    refused = Finding(
+        row=11, line=12, column="close", check="negative_price", value="-1", message="bad",
+        time=minutes(10),
+    )  # fmt: skip
+    good = batch(without(made_up(100), [10, 50]), span=(START, minutes(100)))
+    store.write(replace(good, refused=(refused,)))
+    series = Series(BTC, store.ensure_instrument(BTC), MINUTE)
+    record_gaps(writer, series, START, minutes(100), now=NOW)
+    assert [gap.reason for gap in list_gaps(writer)] == ["refused", "no_trades"]
 
 
 def test_record_when_every_instrument_of_the_venue_lacks_it_then_outage(

@@ -225,6 +225,19 @@ def test_write_when_timeframes_differ_then_series_stay_apart(
     assert rows == [(60, 10), (3600, 10)]
 
 
+def test_ensure_instrument_when_a_file_venue_is_asked_as_exchange_then_it_is_one(
+    database: Database,
+) -> None:
+    kinds: list[str] = []
+    with closing(database.connect(Role.PIPELINES, autocommit=True)) as connection:
+        for kind in ("file", "exchange", "file"):
+            CandleStore(connection, FixedClock(NOW)).ensure_instrument(BTC, kind)
+            row = connection.execute("SELECT kind FROM market.venues").fetchone()
+            assert row is not None
+            kinds.append(row[0])
+    assert kinds == ["file", "exchange", "exchange"]
+
+
 def test_ensure_instrument_when_raced_then_gives_one_id(database: Database) -> None:
     ids: list[int] = []
 

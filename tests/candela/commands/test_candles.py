@@ -107,7 +107,7 @@ def test_gaps_when_recorded_then_lists_them_with_reasons(
     ran = command_line("candles", "gaps", "bitvavo:BTC/EUR", "--json")
     assert ran.code == 0
     assert [(gap["from"], gap["candles_missing"], gap["reason"]) for gap in ran.data["gaps"]] == [
-        ("2024-01-01T01:39:00Z", 1, "no_trades"),
+        ("2024-01-01T01:39:00Z", 1, "refused"),
         ("2024-01-01T03:20:00Z", 1, "no_trades"),
     ]
     assert "no_trades" in command_line("candles", "gaps").out

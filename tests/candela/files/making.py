@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from candela.clock import FixedClock
 from candela.files.options import ReadOptions
@@ -18,6 +20,8 @@ from candela.market.instrument import Instrument
 SAMPLE = Path(__file__).parents[3] / "data" / "sample"
 SHARED = Path(__file__).parents[3].parent / "shared" / "data"
 CLOCK = FixedClock(datetime(2026, 6, 1, tzinfo=UTC))
+# Arrow tells no types of its own.
+_PACK: Callable[..., Any] = getattr(pa, "compress")  # noqa: B009
 HEADER = "timestamp,open,high,low,close,volume"
 BTC = Instrument("binance", "BTC/BUSD")
 NAMED = ReadOptions(instrument=BTC)
@@ -111,3 +115,33 @@ def accepted(path: Path, options: ReadOptions = NAMED) -> pl.DataFrame:
     """Return all accepted rows of a file of one series."""
     with read_slices(path, options, CLOCK) as reader:
         return pl.concat([part.accepted for part in reader])
+
+
+def zstd(data: bytes) -> bytes:
+    """Pack bytes with zstd."""
+    return bytes(_PACK(data, codec="zstd", asbytes=True))
+
+
+CANDLES = minutes()
+
+
+def table(header: str | None, row: Callable[[Candle], str], above: str = "") -> str:
+    """Return a text of 300 minutes, each written by ``row``."""
+    lines = [row(candle) for candle in CANDLES]
+    return above + "".join(line + "\n" for line in ([header] if header else []) + lines)
+
+
+def plain(candle: Candle) -> str:
+    """Return prices and volume between commas."""
+    return ",".join([*candle.prices, candle.volume])
+
+
+def commas(candle: Candle) -> str:
+    """Return prices and volume with decimal commas between semicolons."""
+    return ";".join([*candle.prices, candle.volume]).replace(".", ",")
+
+
+def candles_expected() -> pl.DataFrame:
+    """Return the 300 minutes as they are to be read, without flags."""
+    time = pl.col("time").cast(pl.Datetime("us", "UTC"))
+    return frame_of(CANDLES).select(time, "open", "high", "low", "close", "volume")

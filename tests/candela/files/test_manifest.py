@@ -27,7 +27,7 @@ def entries() -> list[Any]:
 @pytest.mark.parametrize("entry", entries())
 def test_corrupt_file_when_checked_gives_its_defect_only(entry: dict[str, Any]) -> None:
     report = check_file(FOLDER / entry["file"], ReadOptions(), SystemClock())
-    data = report.as_dict()
+    data: dict[str, Any] = report.as_dict()
     findings = [*report.refused, *report.flagged, *report.gaps]
     assert data["rows"] == entry["data_rows"]
     if entry["defect"] in ("none", "crlf_bom"):
@@ -42,7 +42,7 @@ def test_corrupt_file_when_checked_gives_its_defect_only(entry: dict[str, Any]) 
         return
     assert data["error"] is None
     assert report.exit_code == 1
-    listed = data["refused"] + data["flagged"] + data["gaps"]
+    listed: list[dict[str, Any]] = data["refused"] + data["flagged"] + data["gaps"]
     assert [one["row"] for one in listed] == entry["rows"]
     assert [one["line"] for one in listed] == entry["lines"]
     assert {one["check"] for one in listed} == {entry["defect"]}

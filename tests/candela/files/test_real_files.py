@@ -30,7 +30,7 @@ def test_sample_file_when_checked_has_no_refusals(path: Path) -> None:
 
 
 def at(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # pyright: ignore[reportArgumentType]
+    return datetime(*parts, tzinfo=UTC)
 
 
 KNOWN = {

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,6 +24,7 @@ from tests.candela.files.making import (
     frame_of,
     lines_of,
     minutes,
+    zstd,
 )
 
 TEXT = ("\n".join(lines_of(minutes())) + "\n").encode()
@@ -84,7 +84,7 @@ def test_packed_file_when_cut_is_one_error_and_no_slices(
     elif kind == "gzip":
         whole = gzip.compress(TEXT)
     else:
-        whole = bytes(pa.compress(TEXT, codec="zstd", asbytes=True))
+        whole = zstd(TEXT)
     path.write_bytes(whole[: max(8, int(len(whole) * share))])
     report = check(path)
     assert error_of(report) == "truncated_file"

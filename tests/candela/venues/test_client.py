@@ -261,3 +261,14 @@ def test_import_of_the_client_loads_no_ccxt() -> None:
         "assert not {'ccxt', 'aiohttp', 'pandas', 'redis'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(("venue", "symbol"), [("binance", "BTC/USDT"), ("bitfinex", "BTC/USD")])
+def test_candles_up_to_a_future_instant_leave_out_the_open_one(
+    listed: ExchangeDouble, venue_client: MakeClient, venue: str, symbol: str
+) -> None:
+    listed.time = ServerTime(START + timedelta(minutes=2_500, seconds=30), stands=True)
+    since, until = START + timedelta(minutes=2_490), START + timedelta(days=9)
+    page = venue_client(venue).candles(symbol, MINUTE, since, until, 100)
+    assert page.frame["time"].to_list() == [since + timedelta(minutes=n) for n in range(10)]
+    assert page.follower_at == START + timedelta(minutes=2_500)
