@@ -45,9 +45,9 @@ FROM (
 WHERE step.time - step.previous_at > make_interval(secs => %(timeframe)s)
 """
 # What is known about each hole, in the order in which it decides. Nobody asked the source for it:
-# not fetched. It gave a candle that was refused: refused. The market was shut: closed. Everything else stored of the venue lacks it too: an
-# outage. A venue that was asked and answered around it, or a short hole between minutes: no trades.
-# The rest: the source has a hole.
+# not fetched. The source gave a candle that was refused: refused. The market was shut: closed.
+# Everything else stored of the venue lacks it too: an outage. A venue that was asked and answered
+# around it, or a short hole between minutes: no trades. The rest: the source has a hole.
 _CLASSIFY: Final = """
 CREATE TEMPORARY TABLE gaps_judged ON COMMIT DROP AS
 SELECT g.from_at, g.to_at, g.candles_missing,

@@ -71,15 +71,15 @@ _STORED_AS_OF: Final = sql.SQL(
     " WHERE instrument_id = {instrument} AND timeframe_s = {source} AND {span}"
     " AND batch_id <= {batch} AND replaced_by > {batch}"
 )
+# The function reads the rollup, and computes what changed since its last refresh.
 _ROLLED_UP: Final = sql.SQL(
     "SELECT time, open, high, low, close, volume::double precision AS volume, candles"
-    " FROM {relation}"
-    " WHERE instrument_id = {instrument} AND timeframe_s = {source} AND {span}"
+    " FROM {read}({instrument}, {source}, {since}::timestamptz, {until}::timestamptz)"
 )
 _COMPUTED: Final = sql.SQL(
     "SELECT date_bin(make_interval(secs => {seconds}), time, to_timestamp({origin})) AS time,"
     " (array_agg(open ORDER BY time))[1] AS open, max(high) AS high, min(low) AS low,"
-    " (array_agg(close ORDER BY time DESC))[1] AS close,"
+    " (array_agg(close ORDER BY time))[count(*)::integer] AS close,"
     " sum(volume::numeric)::double precision AS volume, count(*) AS candles"
     " FROM ({stored}) AS stored GROUP BY 1"
 )
@@ -164,8 +164,9 @@ def _query_now(
     if chosen.relation not in (None, "candles"):
         query = _ROLLED_UP.format(
             **keys,
-            relation=sql.Identifier("market", chosen.relation),
-            span=_between(since, until),
+            read=sql.Identifier("market", f"read_{chosen.relation}"),
+            since=sql.Literal(since.isoformat() if since else None),
+            until=sql.Literal(until.isoformat() if until else None),
         )
         return query, chosen.relation
     return _roll_up(chosen, _STORED.format(**keys, span=_span(since, until, chosen)))

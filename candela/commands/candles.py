@@ -211,7 +211,9 @@ def show_gaps(
     until: UntilOption = None,
     reason: Annotated[
         str | None,
-        typer.Option(help="Only those: not_fetched, refused, no_trades, source_hole, outage, closed."),
+        typer.Option(
+            help="Only those: not_fetched, refused, no_trades, source_hole, outage, closed."
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many to list.")] = 50,
     as_json: JsonFlag = False,

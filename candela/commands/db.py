@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from candela.commands.output import JsonFlag, Output
@@ -12,14 +14,23 @@ app = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
 
 @app.command("migrate")
-def migrate_schema(as_json: JsonFlag = False) -> None:
+def migrate_schema(
+    upgrade: Annotated[
+        bool,
+        typer.Option(
+            "--upgrade",
+            help="Turn plain rollups into TimescaleDB's; shuts out readers while candles move.",
+        ),
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Apply the files of sql/ that the database lacks; a second run changes nothing."""
     from candela.commands.places import open_command
     from candela.db.migrate import migrate
 
     output = Output(as_json=as_json)
     _, places = open_command(output, migrated=False)
-    report = migrate(places.database)
+    report = migrate(places.database, upgrade=upgrade)
     done = [*report.applied, *report.reapplied]
     text = "\n".join(
         [
@@ -29,6 +40,11 @@ def migrate_schema(as_json: JsonFlag = False) -> None:
                 f"{places.database.address}: {len(done)} files in {report.seconds:.1f} s,"
                 f" variant {report.variant}."
             ),
+            *(
+                ["The server has TimescaleDB: `candela db migrate --upgrade` makes use of it."]
+                if report.can_upgrade
+                else []
+            ),
         ]
     )
     output.result(
@@ -36,6 +52,7 @@ def migrate_schema(as_json: JsonFlag = False) -> None:
             "applied": report.applied,
             "reapplied": report.reapplied,
             "variant": report.variant,
+            "can_upgrade": report.can_upgrade,
             "seconds": round(report.seconds, 3),
         },
         text,

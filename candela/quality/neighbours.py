@@ -166,7 +166,7 @@ def stale_repeats(rows: Rows, start: int, stop: int, *, has_volume: bool) -> Ind
     breaks = np.flatnonzero(np.diff(equal) != 1) + 1
     bounds = np.concatenate([[0], breaks, [len(equal)]])
     lengths = np.diff(bounds)
-    kept = equal[np.repeat(lengths >= STALE_LENGTH + 2, lengths)] + first
+    kept = equal[np.repeat(lengths >= STALE_LENGTH - 1, lengths)] + first
     return kept[(kept >= start) & (kept < stop)]
 
 

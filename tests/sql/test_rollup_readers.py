@@ -24,7 +24,7 @@ START = datetime(2024, 3, 30, 22, tzinfo=UTC)
 @pytest.mark.parametrize("is_refreshed", [True, False])
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
 def test_readers_when_bounds_cut_buckets_then_give_the_buckets_that_start_within(
-    database: Database, zone: str, is_refreshed: bool
+    database: Database, zone: str, *, is_refreshed: bool
 ) -> None:
     """The clocks of Berlin skip an hour within these candles."""
     frame = without(made_up(3 * 1_440, start=START), [5, 700, 701, 702, 2_000])

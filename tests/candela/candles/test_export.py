@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 
+from candela.candles.digest import candle_digest
 from candela.candles.export import CannotExport, FileExists, export_candles
 from candela.candles.importing import import_file
 from candela.candles.read import Candles, read_candles
@@ -62,6 +63,17 @@ def test_export_when_target_cannot_be_written_then_says_why_and_leaves_nothing(
     with pytest.raises(CannotExport):
         export_candles(candles, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["time", "open", "high", "low", "close", "volume", "flags"])
+def test_digest_when_one_value_differs_then_differs_unless_it_is_a_flag(
+    candles: Candles, name: str
+) -> None:
+    step = timedelta(seconds=1) if name == "time" else 1
+    changed = candles.frame.with_columns(
+        pl.when(pl.int_range(pl.len()) == 77).then(pl.col(name) + step).otherwise(name).alias(name)
+    )
+    assert (candle_digest(changed) == candles.digest) == (name == "flags")
 
 
 def test_digest_when_instrument_differs_then_depends_on_values_only(

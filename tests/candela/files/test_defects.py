@@ -281,6 +281,35 @@ def test_stale_run_when_long_is_flagged_from_its_second_row(tmp_path: Path) -> N
     assert found(report) == [(row, "stale_run", "open,high,low,close,volume") for row in rows]
 
 
+@pytest.mark.parametrize("length", [14, 15])
+def test_stale_run_when_of_fifteen_is_flagged_and_of_fourteen_not(
+    length: int, tmp_path: Path
+) -> None:
+    candles = lines_of(minutes())
+    model = candles[100].split(",")[1:]
+    rows = range(101, 100 + length)
+    lines = with_rows(candles, {row: lambda fields: [fields[0], *model] for row in rows})
+    report = check(write_lines(tmp_path / "a.csv", lines))
+    assert [one[0] for one in found(report)] == (list(rows) if length == 15 else [])
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.15, []), (1.3, ["spike"])])
+@pytest.mark.parametrize("row", [1, 300])
+def test_price_when_at_the_edge_needs_twice_the_distance(
+    row: int, factor: float, expected: list[str], tmp_path: Path
+) -> None:
+    lines = with_rows(lines_of(minutes()), {row: scale([1, 2, 3, 4], factor)})
+    report = check(write_lines(tmp_path / "a.csv", lines))
+    assert [one[:2] for one in found(report)] == [(row, rule) for rule in expected]
+
+
+def test_short_and_long_row_when_together_are_both_refused(tmp_path: Path) -> None:
+    lines = [line + ",x" for line in lines_of(minutes())]
+    lines[10], lines[20] = lines[10][:-2], lines[20] + ",x"
+    report = check(write_lines(tmp_path / "a.csv", lines))
+    assert found(report) == [(10, "ragged_row", "file"), (20, "ragged_row", "file")]
+
+
 def test_level_when_it_stays_changed_is_no_spike(tmp_path: Path) -> None:
     lines = lines_of(minutes())
     rows = {row: scale([1, 2, 3, 4], 0.25) for row in range(150, 301)}

@@ -190,6 +190,40 @@ def test_size_of_chunks_never_changes_what_is_found(
         assert [(f.row, f.check) for f in one.refused] == [(f.row, f.check) for f in other.refused]
 
 
+@pytest.mark.parametrize("batch", [1, 7, 745, 760])
+def test_edges_of_months_when_spiked_are_judged_by_both_sides(
+    batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Rows 744 and 745 are the last of January and the first of February.
+    row = pl.int_range(1, 1_501)
+    frame = hours(1_500).with_columns(
+        high=pl.when(row == 744).then(pl.col("high") * 1.18).otherwise("high"),
+        low=pl.when(row == 745).then(pl.col("low") / 1.18).otherwise("low"),
+    )
+    path = as_parquet(frame, tmp_path / "a.parquet")
+    with monkeypatch.context() as patch:
+        patch.setattr(parquetrows, "_BATCH", batch)
+        parts = slices_of(path)
+    assert [(one.row, one.column) for part in parts for one in part.flagged] == [
+        (744, "high"),
+        (745, "low"),
+    ]
+    assert [len(part.flagged) for part in parts] == [1, 1, 0]
+
+
+def test_row_when_not_read_stands_in_the_month_of_its_time(tmp_path: Path) -> None:
+    lines = as_csv(hours(1_500), tmp_path / "a.csv").read_text().splitlines()
+    lines[745] = lines[745].rpartition(",")[0] + ",x"
+    lines[747] = lines[747].replace("16436", "x")
+    (tmp_path / "a.csv").write_text("".join(line + "\n" for line in lines))
+    parts = slices_of(tmp_path / "a.csv")
+    assert [(part.month.month, [one.row for one in part.refused]) for part in parts] == [
+        (1, []),
+        (2, [745, 747]),
+        (3, []),
+    ]
+
+
 def test_month_when_all_rows_are_refused_gives_a_slice_without_candles(tmp_path: Path) -> None:
     frame = hours(3_000)
     february = pl.col("time").dt.month() == 2

@@ -107,6 +107,13 @@ def test_parquet_when_damaged_inside_is_one_error(tmp_path: Path) -> None:
     assert error_of(check(path)) == "not_parquet"
 
 
+def test_parquet_with_texts_that_are_no_text_is_one_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    frame_of(minutes()).write_parquet(path, compression="uncompressed", statistics=False)
+    path.write_bytes(path.read_bytes().replace(b"BTC/BUSD", b"\xffTC/BUSD"))
+    assert error_of(check(path)) == "not_parquet"
+
+
 def test_text_named_parquet_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(TEXT)
     assert error_of(check(tmp_path / "a.parquet")) == "not_parquet"

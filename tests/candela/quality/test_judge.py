@@ -70,6 +70,14 @@ def test_volume_when_told_as_reported_may_not_be_absent() -> None:
     assert {(one.check, one.column) for one in verdict.refused} == {("null", "volume")}
 
 
+def test_row_when_behind_a_later_one_is_flagged_and_sorted() -> None:
+    frame = sample(count=20)
+    verdict = judge(pl.concat([frame[:5], frame[6:8], frame[5:6], frame[8:]]), MINUTE, NOW)
+    assert [(one.row, one.check) for one in verdict.flagged] == [(8, "out_of_order")]
+    assert verdict.accepted["time"].is_sorted()
+    assert verdict.accepted["flags"].to_list() == [0] * 5 + [Flag.OUT_OF_ORDER] + [0] * 14
+
+
 def spiked(row: int) -> pl.DataFrame:
     frame = sample()
     factor = pl.when(pl.int_range(500) == row).then(20).otherwise(1)
