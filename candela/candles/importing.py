@@ -179,41 +179,35 @@ def _batches(
 ) -> Iterator[tuple[Batch, Slice]]:
     """Turn slices into batches whose spans meet, so that a month without rows is known to be one.
 
-    Each slice waits for the next of its series, since only that tells how far the file answers.
+    Each slice waits for the next of its series, which comes later in time, since only that tells
+    how far the file answers.
     """
-    waiting: dict[tuple[Instrument, Timeframe], tuple[Slice, datetime | None, datetime | None]] = {}
+    waiting: dict[tuple[Instrument, Timeframe], tuple[Slice, bool]] = {}
     for part in slices:
         if months is not None and not months[0] <= part.month < months[1]:
             continue
         key = (part.instrument, part.timeframe)
-        below: datetime | None = None
-        above: datetime | None = None
-        if key in waiting:
-            before, before_below, before_above = waiting.pop(key)
-            if part.month > before.month:
-                before_above, below = part.month, part.month
-            elif part.month < before.month:
-                before_below, above = before.month, before.month
-            else:
-                # A file in random order gives a month in pieces; each answers for its own rows.
-                before_above = before_above or None
-            yield _batch(before, before_below, before_above, source), before
-        waiting[key] = (part, below, above)
-    for part, below, above in waiting.values():
-        yield _batch(part, below, above, source), part
+        is_first = key not in waiting
+        if not is_first:
+            before, was_first = waiting[key]
+            yield _batch(before, source, is_first=was_first, next_month=part.month), before
+        waiting[key] = (part, is_first)
+    for part, is_first in waiting.values():
+        yield _batch(part, source, is_first=is_first, next_month=None), part
 
 
-def _batch(part: Slice, below: datetime | None, above: datetime | None, source: Source) -> Batch:
-    month_end = (part.month + timedelta(days=32)).replace(day=1)
+def _batch(part: Slice, source: Source, *, is_first: bool, next_month: datetime | None) -> Batch:
+    """Return the batch of a month: from its start, or the first candle, to the next or the last."""
     times = part.accepted["time"]
-    covered_from = below or (times[0] if times.len() else part.month)
-    covered_to = above or (times[-1] + part.timeframe.delta if times.len() else month_end)
+    month_end = (part.month + timedelta(days=32)).replace(day=1)
+    covered_from = times[0] if is_first and times.len() else part.month
+    covered_to = times[-1] + part.timeframe.delta if times.len() else month_end
     return Batch(
         instrument=part.instrument,
         timeframe=part.timeframe,
         frame=part.accepted,
         covered_from=covered_from.astimezone(UTC),
-        covered_to=max(covered_to, covered_from + part.timeframe.delta).astimezone(UTC),
+        covered_to=(next_month or covered_to).astimezone(UTC),
         source=source,
         rows_read=part.rows,
         refused=tuple(part.refused),

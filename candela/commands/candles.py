@@ -10,9 +10,11 @@ import typer
 from candela.commands.fetch import fetch
 from candela.commands.fileoptions import (
     ColumnsOption,
+    DecimalOption,
     InstrumentOption,
     TimeframeOption,
     UnitOption,
+    VenueOption,
     file_options,
 )
 from candela.commands.instants import SinceOption, UntilOption, instant
@@ -35,9 +37,11 @@ _SHOWN = 20
 def check_candles(
     file: Annotated[Path, typer.Argument(help="CSV or Parquet, also compressed.")],
     instrument: InstrumentOption = None,
+    venue: VenueOption = None,
     timeframe: TimeframeOption = None,
     unit: UnitOption = None,
     columns: ColumnsOption = None,
+    decimal: DecimalOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Check a file against the data contract without storing anything.
@@ -48,7 +52,21 @@ def check_candles(
     from candela.files.report import check_file
 
     output = Output(as_json=as_json)
-    report = check_file(file, file_options(instrument, timeframe, unit, columns), SystemClock())
+    options = file_options(
+        instrument=instrument,
+        venue=venue,
+        timeframe=timeframe,
+        unit=unit,
+        columns=columns,
+        decimal=decimal,
+    )
+    with output.progress(file.name) as update:
+        report = check_file(
+            file,
+            options,
+            SystemClock(),
+            progress=lambda done, total: update(done / total if total else 1.0, 0),
+        )
     data = report.as_dict()
     output.result(data, _describe_check(file, data))
     raise typer.Exit(report.exit_code)
@@ -96,9 +114,11 @@ def _describe_check(file: Path, data: dict[str, Any]) -> str:
 def import_candles(
     files: Annotated[list[Path], typer.Argument(help="CSV or Parquet files.")],
     instrument: InstrumentOption = None,
+    venue: VenueOption = None,
     timeframe: TimeframeOption = None,
     unit: UnitOption = None,
     columns: ColumnsOption = None,
+    decimal: DecimalOption = None,
     again: Annotated[
         bool, typer.Option("--again", help="Read files anew that were imported before.")
     ] = False,
@@ -116,7 +136,14 @@ def import_candles(
     from candela.files.unreadable import FileUnreadable
 
     output = Output(as_json=as_json)
-    options = file_options(instrument, timeframe, unit, columns)
+    options = file_options(
+        instrument=instrument,
+        venue=venue,
+        timeframe=timeframe,
+        unit=unit,
+        columns=columns,
+        decimal=decimal,
+    )
     _, places = open_command(output)
     reports: list[dict[str, Any]] = []
     texts: list[str] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
 import typer
 
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BadOption",
     "ColumnsOption",
+    "DecimalOption",
     "InstrumentOption",
     "TimeframeOption",
     "UnitOption",
+    "VenueOption",
     "file_options",
 ]
 
@@ -34,6 +36,13 @@ ColumnsOption = Annotated[
     str | None,
     typer.Option("--columns", help="Which columns are what, such as time=ts,open=o,high=hi."),
 ]
+VenueOption = Annotated[
+    str | None, typer.Option("--venue", help="Venue, where the file has a symbol column alone.")
+]
+DecimalOption = Annotated[
+    str | None,
+    typer.Option("--decimal", help="Decimal mark, . or , where the file leaves it open."),
+]
 
 
 class BadOption(DataError):
@@ -43,14 +52,20 @@ class BadOption(DataError):
 
 
 def file_options(
-    instrument: str | None, timeframe: str | None, unit: str | None, columns: str | None
+    *,
+    instrument: str | None = None,
+    venue: str | None = None,
+    timeframe: str | None = None,
+    unit: str | None = None,
+    columns: str | None = None,
+    decimal: str | None = None,
 ) -> ReadOptions:
     """Read the options about a file.
 
     Raises
     ------
     BadOption
-        The unit is unknown, or the columns are not name=column pairs.
+        The unit or the decimal mark is unknown, or the columns are not name=column pairs.
     BadInstrument, UnknownTimeframe
         The name is not one.
     """
@@ -61,7 +76,12 @@ def file_options(
     if unit is not None and unit not in get_args(Unit):
         message = f"--unit {unit} is not a unit of time."
         raise BadOption(message, f"One of {', '.join(get_args(Unit))}.")
+    if decimal not in {None, ".", ","}:
+        message = f"--decimal {decimal} is not a decimal mark."
+        raise BadOption(message, "Either . or , is.")
     return ReadOptions(
+        venue=venue.lower() if venue else None,
+        decimal=cast('Literal[".", ","] | None', decimal),
         instrument=Instrument.parse(instrument) if instrument else None,
         timeframe=Timeframe.parse(timeframe) if timeframe else None,
         unit=cast("Unit | None", unit),

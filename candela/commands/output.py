@@ -44,7 +44,7 @@ class Output:
 
     @contextmanager
     def progress(self, what: str) -> Generator[Callable[[float, int], None]]:
-        """Show how far long work is; yields a function of (share 0..1, rows).
+        """Show how far long work is; yields a function of (share 0..1, rows or 0 if not counted).
 
         A terminal gets a bar with rows/s and the time left; a file gets a line every few seconds;
         JSON mode nothing.
@@ -68,16 +68,16 @@ def _bar(what: str) -> Generator[Callable[[float, int], None]]:
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[rows]:,} rows"),
-        TextColumn("{task.fields[rate]:,.0f} rows/s"),
+        TextColumn("{task.fields[pace]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=1.0, rows=0, rate=0.0)
+        task = progress.add_task(what, total=1.0, pace="")
 
         def update(share: float, rows: int) -> None:
             rate = rows / max(time.monotonic() - started, 1e-6)
-            progress.update(task, completed=share, rows=rows, rate=rate)
+            pace = f"{rows:,} rows, {rate:,.0f} rows/s" if rows else ""
+            progress.update(task, completed=share, pace=pace)
 
         yield update
 
@@ -93,9 +93,8 @@ def _lines(what: str) -> Callable[[float, int], None]:
         last = now
         left = (now - started) * (1 - share) / share if share > 0 else 0.0
         rate = rows / (now - started)
-        sys.stderr.write(
-            f"{what}: {share:.0%}, {rows:,} rows, {rate:,.0f} rows/s, {left:.0f} s left\n"
-        )
+        pace = f" {rows:,} rows, {rate:,.0f} rows/s," if rows else ""
+        sys.stderr.write(f"{what}: {share:.0%},{pace} {left:.0f} s left\n")
 
     return update
 

@@ -69,6 +69,8 @@ def checks(
         assert record.event is not None
         event = record.event.dagster_event
         assert event is not None
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+            continue  # its run was killed before it got there
         evaluation = event.asset_check_evaluation_data
         metadata = {key: value.value for key, value in evaluation.metadata.items()}
         assert evaluation.partition is not None
