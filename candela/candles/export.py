@@ -42,12 +42,16 @@ def export_candles(candles: Candles, path: Path, *, overwrite: bool = False) -> 
     FileExists
         The file is there and may not be replaced.
     CannotExport
-        The ending is none of .parquet, .csv and .csv.gz, or the folder cannot be written.
+        The ending is none of .parquet, .csv and .csv.gz, the name is that of a folder, or the
+        folder cannot be written.
     """
     ending = next((one for one in _WRITERS if path.name.endswith(one)), None)
     if ending is None:
         message = f"{path.name!r} does not say in which format to write."
         raise CannotExport(message, f"End the name in {', '.join(_WRITERS)}.")
+    if path.is_dir():
+        message = f"{path} is a folder."
+        raise CannotExport(message, "Name a file in it.")
     if path.exists() and not overwrite:
         raise FileExists(f"{path} exists.", "Choose another name or pass --overwrite.")
     frame = candles.frame.select(
@@ -80,6 +84,9 @@ def export_candles(candles: Candles, path: Path, *, overwrite: bool = False) -> 
             )
         written.chmod(0o644)
         written.replace(path)
+    except OSError as error:
+        message = f"{path} cannot be written: {error.strerror or error}."
+        raise CannotExport(message, "Make room, or choose another folder.") from error
     finally:
         written.unlink(missing_ok=True)
     return frame.height

@@ -43,13 +43,21 @@ WHERE f.funding_rate IS DISTINCT FROM excluded.funding_rate
 
 @dataclass(frozen=True, slots=True)
 class FundingReport:
-    """What an import of funding rates did; counts are settlements."""
+    """What an import of funding rates did; counts are settlements.
+
+    Every row of the file is written, unchanged (it was stored before) or refused.
+    """
 
     path: str
     rows: int
     written: int
     refused: int
     instruments: tuple[str, ...]
+
+    @property
+    def unchanged(self) -> int:
+        """Settlements that were stored before with the same rate."""
+        return self.rows - self.written - self.refused
 
 
 def import_funding(
@@ -64,7 +72,7 @@ def import_funding(
     """
     from candela.files.funding import read_funding
 
-    funding = read_funding(path)
+    funding = read_funding(path, clock)
     store = CandleStore(connection, clock)
     names = funding.frame.select("exchange", "symbol").unique().sort("exchange", "symbol").rows()
     ids = {
@@ -86,7 +94,7 @@ def import_funding(
             quarantine(cursor, source, funding.refused)
     return FundingReport(
         path=str(path),
-        rows=funding.frame.height + len(funding.refused),
+        rows=funding.rows,
         written=written,
         refused=len(funding.refused),
         instruments=tuple(f"{venue}:{symbol}" for venue, symbol in names),

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from psycopg import sql
+
+from candela.candles.turns import wait_for_turn
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -20,6 +24,30 @@ _FINE_S: Final = 300
 _OUTAGE_CANDLES: Final = 5
 """From so many fine candles on, absent from the whole venue, it is an outage; fewer are chance."""
 
+# A run that was killed between its last batch and its look leaves batches that nobody searched: the
+# next look at the series reaches over them too. Batches of a series commit in the order of their
+# numbers, so none with a lower number can appear later.
+_REACH: Final = """
+SELECT least(%(since)s, min(b.from_at)), greatest(%(until)s, max(b.to_at)), max(b.batch_id)
+FROM market.batches AS b
+WHERE b.instrument_id = %(instrument)s AND b.timeframe_s = %(timeframe)s
+  AND b.batch_id > coalesce((
+      SELECT l.batch_id FROM market.gap_looks AS l
+      WHERE l.instrument_id = %(instrument)s AND l.timeframe_s = %(timeframe)s
+  ), 0)
+"""
+_LOOKED: Final = """
+INSERT INTO market.gap_looks (instrument_id, timeframe_s, batch_id)
+VALUES (%(instrument)s, %(timeframe)s, %(batch)s)
+ON CONFLICT (instrument_id, timeframe_s) DO UPDATE SET batch_id = excluded.batch_id
+"""
+# One recorder a venue and timeframe: it judges by what is stored of all of them, and what a slower
+# one saw before must not be written over what a faster one saw after. The second half of the
+# key is negative, so that it meets no lock of a series.
+_ONE_RECORDER: Final = """
+SELECT pg_advisory_xact_lock(hashtext('candela:gaps:' || i.venue), -%(timeframe)s)
+FROM market.instruments AS i WHERE i.instrument_id = %(instrument)s
+"""
 _FIND: Final = """
 CREATE TEMPORARY TABLE gaps_found ON COMMIT DROP AS
 SELECT
@@ -85,17 +113,24 @@ CROSS JOIN LATERAL (
             AND (extract(hour FROM g.from_at) >= 17 OR %(timeframe)s >= 86400)) AS is_shut
 ) AS shut
 CROSS JOIN LATERAL (
-    SELECT count(*) > 0 AND NOT bool_or(o.is_trading) AS is_outage
-    FROM (
-        SELECT EXISTS (
-            SELECT 1 FROM market.candles AS c
-            WHERE c.instrument_id = p.instrument_id AND c.timeframe_s = %(timeframe)s
-              AND c.time >= g.from_at AND c.time < g.to_at
-        ) AS is_trading
-        FROM peers AS p
-        WHERE g.candles_missing >= %(least)s AND p.instrument_id <> %(instrument)s
-          AND p.first_at < g.from_at AND p.last_at >= g.to_at
-    ) AS o
+    SELECT g.candles_missing >= %(least)s
+        AND EXISTS (
+            SELECT 1 FROM peers AS p
+            WHERE p.instrument_id <> %(instrument)s
+              AND p.first_at < g.from_at AND p.last_at >= g.to_at
+        )
+        -- The first peer that trades ends the search; LIMIT keeps it one look into the index each.
+        AND NOT EXISTS (
+            SELECT 1 FROM peers AS p
+            CROSS JOIN LATERAL (
+                SELECT 1 FROM market.candles AS c
+                WHERE c.instrument_id = p.instrument_id AND c.timeframe_s = %(timeframe)s
+                  AND c.time >= g.from_at AND c.time < g.to_at
+                LIMIT 1
+            ) AS traded
+            WHERE p.instrument_id <> %(instrument)s
+              AND p.first_at < g.from_at AND p.last_at >= g.to_at
+        ) AS is_outage
 ) AS others
 """
 _SPANS: Final = """
@@ -148,28 +183,41 @@ RETURNING (xmax = 0)
 """
 
 
-# A series that arrives can show a neighbour's hole to be the venue's outage, or not to be one.
+# A series that arrives can show a neighbour's hole to be the venue's outage, if it is silent too and
+# so are all others, or not to be one, if it trades. Who traded before has its say in the record.
 _JUDGE_NEIGHBOURS: Final = """
-SELECT g.instrument_id, g.from_at, g.to_at, others.is_outage
+SELECT g.instrument_id, g.from_at, g.to_at, g.reason <> 'outage' AS is_outage
 FROM market.gaps AS g
-INNER JOIN peers AS own ON own.instrument_id = g.instrument_id
+INNER JOIN peers AS other ON other.instrument_id = g.instrument_id
+INNER JOIN peers AS own
+    ON own.instrument_id = %(instrument)s
+    AND own.first_at < g.from_at AND own.last_at >= g.to_at
 CROSS JOIN LATERAL (
-    SELECT count(*) > 0 AND NOT bool_or(o.is_trading) AS is_outage
-    FROM (
-        SELECT EXISTS (
-            SELECT 1 FROM market.candles AS c
-            WHERE c.instrument_id = p.instrument_id AND c.timeframe_s = %(timeframe)s
-              AND c.time >= g.from_at AND c.time < g.to_at
-        ) AS is_trading
-        FROM peers AS p
-        WHERE p.instrument_id <> g.instrument_id
-          AND p.first_at < g.from_at AND p.last_at >= g.to_at
-    ) AS o
-) AS others
+    SELECT EXISTS (
+        SELECT 1 FROM market.candles AS c
+        WHERE c.instrument_id = %(instrument)s AND c.timeframe_s = %(timeframe)s
+          AND c.time >= g.from_at AND c.time < g.to_at
+        OFFSET 0
+    ) AS is_trading
+) AS this
 WHERE g.instrument_id <> %(instrument)s AND g.timeframe_s = %(timeframe)s
   AND g.from_at < %(until)s AND g.to_at > %(since)s AND g.candles_missing >= %(least)s
   AND g.reason IN ('no_trades', 'source_hole', 'outage')
-  AND others.is_outage <> (g.reason = 'outage')
+  AND this.is_trading = (g.reason = 'outage')
+  AND (
+      this.is_trading
+      OR NOT EXISTS (
+          SELECT 1 FROM peers AS p
+          CROSS JOIN LATERAL (
+              SELECT 1 FROM market.candles AS c
+              WHERE c.instrument_id = p.instrument_id AND c.timeframe_s = %(timeframe)s
+                AND c.time >= g.from_at AND c.time < g.to_at
+              LIMIT 1
+          ) AS traded
+          WHERE p.instrument_id <> g.instrument_id
+            AND p.first_at < g.from_at AND p.last_at >= g.to_at
+      )
+  )
 """
 
 
@@ -205,15 +253,30 @@ def record_gaps(
 ) -> GapChange:
     """Find the gaps of a series that touch [since, until) and record them with their reasons.
 
+    Spans that were stored since the last look at the series are looked at too.
     In one transaction: a gap that was filled leaves the record, one that shrank is kept with its
     new bounds. Nothing is written where nothing changed. The gaps of the venue's other series are
     judged again where this one shows that the whole venue was silent, or that it was not.
     """
     with connection.transaction(), connection.cursor() as cursor:
+        key = {"instrument": series.instrument_id, "timeframe": series.timeframe.seconds}
+        wait_for_turn(cursor, (_ONE_RECORDER,), key)
+        since, until = _reach(cursor, key, since, until)
         change = _record(cursor, series.instrument_id, series.timeframe.seconds, since, until, now)
         for other, from_at, to_at in _neighbours(cursor, series, since, until):
             _record(cursor, other, series.timeframe.seconds, from_at, to_at, now)
     return change
+
+
+def _reach(
+    cursor: psycopg.Cursor, key: dict[str, int], since: datetime, until: datetime
+) -> tuple[datetime, datetime]:
+    """Widen a span to the batches that no look has reached, and note that this one does."""
+    row = cursor.execute(_REACH, {**key, "since": since, "until": until}).fetchone()
+    first, last, batch_id = cast("tuple[datetime, datetime, int | None]", row)
+    if batch_id is not None:
+        cursor.execute(_LOOKED, {**key, "batch": batch_id})
+    return first, last
 
 
 def _values(
@@ -239,7 +302,9 @@ def _record(
     now: datetime,
 ) -> GapChange:
     values = _values(instrument_id, timeframe_s, since, until) | {"now": now}
-    cursor.execute("DROP TABLE IF EXISTS spans, refusals, peers, gaps_found, gaps_judged")
+    for name in ("spans", "refusals", "peers", "gaps_found", "gaps_judged"):
+        # Named with their schema: a table of that name may be somebody's own.
+        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("pg_temp", name)))
     for statement in (_SPANS, _REFUSALS, _PEERS, _FIND, _CLASSIFY):
         cursor.execute(statement, values)
     filled = cursor.execute(_FORGET_FILLED, values).rowcount

@@ -184,16 +184,21 @@ def _batches(
     """
     waiting: dict[tuple[Instrument, Timeframe], tuple[Slice, bool]] = {}
     for part in slices:
-        if months is not None and not months[0] <= part.month < months[1]:
-            continue
         key = (part.instrument, part.timeframe)
         is_first = key not in waiting
         if not is_first:
             before, was_first = waiting[key]
-            yield _batch(before, source, is_first=was_first, next_month=part.month), before
+            if _is_wanted(before, months):
+                yield _batch(before, source, is_first=was_first, next_month=part.month), before
         waiting[key] = (part, is_first)
     for part, is_first in waiting.values():
-        yield _batch(part, source, is_first=is_first, next_month=None), part
+        if _is_wanted(part, months):
+            yield _batch(part, source, is_first=is_first, next_month=None), part
+
+
+def _is_wanted(part: Slice, months: tuple[datetime, datetime] | None) -> bool:
+    """Whether to store a month; those left out still tell how far their neighbours answer."""
+    return months is None or months[0] <= part.month < months[1]
 
 
 def _batch(part: Slice, source: Source, *, is_first: bool, next_month: datetime | None) -> Batch:
@@ -252,5 +257,7 @@ def _keep_file_error(
     connection: psycopg.Connection, path: Path, error: FileUnreadable, run_id: str | None
 ) -> None:
     with connection.transaction(), connection.cursor() as cursor:
-        source = Source("file", path.name, f"unread:{path.name}", run_id)
+        # A name may hold bytes that are no text, which is then what the error is about.
+        name = path.name.encode("utf-8", "backslashreplace").decode()
+        source = Source("file", name, f"unread:{name}", run_id)
         quarantine(cursor, source, [error.finding])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import polars as pl
+    import psycopg
 
     from candela.db.connect import Database
     from candela.market.instrument import Instrument
@@ -83,6 +84,15 @@ _COMPUTED: Final = sql.SQL(
     " sum(volume::numeric)::double precision AS volume, count(*) AS candles"
     " FROM ({stored}) AS stored GROUP BY 1"
 )
+_SETTLE: Final = """
+SELECT pg_advisory_xact_lock_shared(i.instrument_id, %(timeframe)s)
+FROM market.instruments AS i
+WHERE i.venue = %(venue)s AND i.symbol = %(symbol)s
+  AND %(as_of)s >= coalesce(
+      (SELECT max(b.known_at) FROM market.batches AS b WHERE b.instrument_id = i.instrument_id),
+      '-infinity'
+  )
+"""
 _LAST_BATCH: Final = sql.SQL(
     "SELECT max(batch_id) AS batch_id, max(known_at) AS known_at, max(to_at) AS to_at"
     " FROM market.batches"
@@ -110,7 +120,7 @@ def read_candles(
         stored ones do not reach the end of is left out: it is not closed.
     as_of
         What was known at that instant: candles that came later are absent, values that were
-        revised later stand as they did.
+        revised later stand as they did. An instant yet to come is like now, and not repeatable.
 
     Raises
     ------
@@ -121,7 +131,11 @@ def read_candles(
     """
     _refuse_bad_span(since, until, as_of)
     with database.connect(role, autocommit=True) as connection:
-        chosen = route(connection, instrument, timeframe)
+        if as_of is not None:
+            _settle(connection, instrument, 0, as_of)
+        chosen = route(connection, instrument, timeframe, as_of)
+        if as_of is not None:
+            _settle(connection, instrument, chosen.series.timeframe.seconds, as_of)
     keys = {
         "instrument": sql.Literal(chosen.series.instrument_id),
         "source": sql.Literal(chosen.series.timeframe.seconds),
@@ -152,6 +166,26 @@ def read_candles(
         until=until,
         as_of=known_at,
         relation=relation,
+    )
+
+
+def _settle(
+    connection: psycopg.Connection, instrument: Instrument, timeframe_s: int, as_of: datetime
+) -> None:
+    """Wait for writers who were at it at that instant: what they bring is known as of then.
+
+    0 stands for the first batch of any series. Who writes is at a later instant than all that is
+    stored, so most reads of the past wait for nobody.
+    """
+    connection.execute("SET lock_timeout = 0")
+    connection.execute(
+        _SETTLE,
+        {
+            "venue": instrument.venue,
+            "symbol": instrument.symbol,
+            "timeframe": timeframe_s,
+            "as_of": as_of,
+        },
     )
 
 

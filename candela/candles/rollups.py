@@ -28,7 +28,15 @@ _REFRESH: Final = (
 )
 _PATIENCE_S: Final = 600.0
 _PAUSE_S: Final = 0.5
-_IS_TIMESCALE: Final = "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'timescaledb')"
+_MEETING: Final = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
+# Not whether the extension is there: a database keeps its plain views until it is upgraded.
+_IS_TIMESCALE: Final = (
+    "SELECT EXISTS (SELECT 1 FROM platform.schema_files WHERE name LIKE 'timescale/%')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +100,10 @@ def refresh_rollups(
     """
     started = time.monotonic()
     with database.connect(Role.PIPELINES, autocommit=True) as connection:
-        # A long refresh of another process is waited for, not failed on.
+        # A long refresh of another process is waited for, not failed on; and one that the limit
+        # of statements cut off would begin anew each time, and never end.
         connection.execute("SET lock_timeout = 0")
+        connection.execute("SET statement_timeout = 0")
         connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (_LOCK,))
         rows = cast(
             "list[tuple[int, datetime, datetime]]",
@@ -122,12 +132,12 @@ def refresh_rollups(
 
 
 def _refresh(connection: psycopg.Connection, relation: str, start: datetime, end: datetime) -> None:
-    """Refresh one span, waiting for a refresh that overlaps it: TimescaleDB fails such a one."""
+    """Refresh one span; again where it met another refresh or a chunk being compressed."""
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
             connection.execute(_REFRESH, (relation, start, end))
-        except psycopg.errors.LockNotAvailable:
+        except _MEETING:
             if time.monotonic() > deadline:
                 raise
             time.sleep(_PAUSE_S)

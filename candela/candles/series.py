@@ -9,6 +9,8 @@ from candela.errors import NotFound
 from candela.market.timeframe import ROLLUPS, Timeframe
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import psycopg
 
     from candela.market.instrument import Instrument
@@ -57,22 +59,27 @@ _STORED: Final = """
 SELECT i.instrument_id, t.timeframe_s
 FROM market.instruments AS i
 LEFT JOIN LATERAL (
-    SELECT DISTINCT b.timeframe_s FROM market.batches AS b WHERE b.instrument_id = i.instrument_id
+    SELECT DISTINCT b.timeframe_s FROM market.batches AS b
+    WHERE b.instrument_id = i.instrument_id
+      AND (%(as_of)s::timestamptz IS NULL OR b.known_at <= %(as_of)s)
 ) AS t ON true
-WHERE i.venue = %s AND i.symbol = %s
+WHERE i.venue = %(venue)s AND i.symbol = %(symbol)s
 ORDER BY t.timeframe_s
 """
 
 
-def find_series(connection: psycopg.Connection, instrument: Instrument) -> list[Series]:
-    """Return the instrument's stored series, finest first.
+def find_series(
+    connection: psycopg.Connection, instrument: Instrument, as_of: datetime | None = None
+) -> list[Series]:
+    """Return the instrument's series, finest first: those stored, or those known as of then.
 
     Raises
     ------
     NoSuchInstrument
         The name is unknown; the hint lists near ones.
     """
-    rows = connection.execute(_STORED, (instrument.venue, instrument.symbol)).fetchall()
+    values = {"venue": instrument.venue, "symbol": instrument.symbol, "as_of": as_of}
+    rows = connection.execute(_STORED, values).fetchall()
     if not rows:
         raise NoSuchInstrument(
             f"No instrument {instrument} is known.", _near(connection, instrument)
@@ -96,8 +103,16 @@ def _near(connection: psycopg.Connection, instrument: Instrument) -> str:
     return "Known are " + ", ".join(str(name) for (name,) in names) + "."
 
 
-def route(connection: psycopg.Connection, instrument: Instrument, timeframe: Timeframe) -> Route:
+def route(
+    connection: psycopg.Connection,
+    instrument: Instrument,
+    timeframe: Timeframe,
+    as_of: datetime | None = None,
+) -> Route:
     """Choose what answers a request: candles stored as such, else a rollup of the finest.
+
+    As of an instant only series of then are chosen from, so that one which came later does not
+    change the answer; where none answers, any of now does, with no candles.
 
     Raises
     ------
@@ -107,6 +122,17 @@ def route(connection: psycopg.Connection, instrument: Instrument, timeframe: Tim
         Nothing stored fills candles of that timeframe.
     """
     stored = find_series(connection, instrument)
+    then = stored if as_of is None else find_series(connection, instrument, as_of)
+    chosen = _choose(then, timeframe) or _choose(stored, timeframe)
+    if chosen is not None:
+        return chosen
+    have = ", ".join(str(series.timeframe) for series in stored)
+    message = f"No stored candles of {instrument} give {timeframe}."
+    hint = f"Stored: {have}." if have else "None are stored yet: import a file or fetch first."
+    raise NoSuchSeries(message, hint)
+
+
+def _choose(stored: list[Series], timeframe: Timeframe) -> Route | None:
     for series in stored:
         if series.timeframe == timeframe:
             return Route(series, timeframe, "candles")
@@ -114,7 +140,4 @@ def route(connection: psycopg.Connection, instrument: Instrument, timeframe: Tim
         if series.timeframe.seconds < timeframe.seconds and series.timeframe.divides(timeframe):
             relation = f"candles_{timeframe}" if timeframe in ROLLUPS else None
             return Route(series, timeframe, relation)
-    have = ", ".join(str(series.timeframe) for series in stored)
-    message = f"No stored candles of {instrument} give {timeframe}."
-    hint = f"Stored: {have}." if have else "None are stored yet: import a file or fetch first."
-    raise NoSuchSeries(message, hint)
+    return None

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final, Literal, LiteralString, cast
 
+import psycopg
+
 from candela.candles.batch import Batch, Source, Written
 from candela.candles.copyrows import COPY_COLUMNS, encode
 from candela.candles.digest import candle_digest
 from candela.candles.quarantine import quarantine
+from candela.candles.turns import wait_for_turn
 from candela.errors import DataError
 
 if TYPE_CHECKING:
@@ -16,13 +19,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import polars as pl
-    import psycopg
 
     from candela.clock import Clock
     from candela.market.instrument import Instrument
 
 __all__ = ["Batch", "BatchOutOfSpan", "CandleStore", "Source", "Written"]
 
+_TRIES: Final = 5
 _STAGE: Final = """
 CREATE TEMPORARY TABLE IF NOT EXISTS candle_stage (
     time timestamptz NOT NULL, open float8 NOT NULL, high float8 NOT NULL, low float8 NOT NULL,
@@ -56,6 +59,19 @@ ON CONFLICT (instrument_id, timeframe_s, time) DO UPDATE SET
     open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
     volume = excluded.volume, flags = excluded.flags, batch_id = excluded.batch_id
 """  # noqa: S608 - the column list is a constant of this package
+# One writer a series: its batches commit in the order of their known_at, without which a read
+# "as of" an instant could change later. The first batch of a series also waits for, and then shuts
+# out, all others of its instrument, whose candles may have answered for it until then.
+_ONE_WRITER: Final = "SELECT pg_advisory_xact_lock(%(instrument)s, %(timeframe)s)"
+_ORDER: Final = """
+SELECT CASE
+    WHEN EXISTS (
+        SELECT 1 FROM market.batches AS b
+        WHERE b.instrument_id = %(instrument)s AND b.timeframe_s = %(timeframe)s
+    ) THEN pg_advisory_xact_lock_shared(%(instrument)s, 0)
+    ELSE pg_advisory_xact_lock(%(instrument)s, 0)
+END
+"""
 _NEW_BATCH: Final = """
 INSERT INTO market.batches
     (instrument_id, timeframe_s, kind, source, source_digest, payload_digest, from_at, to_at,
@@ -64,7 +80,7 @@ SELECT %(instrument)s, %(timeframe)s, %(kind)s, %(source)s, %(source_digest)s, %
     %(from)s, %(to)s, %(read)s, %(refused)s, %(flagged)s, %(run)s,
     greatest(%(now)s, (
         SELECT max(b.known_at) + interval '1 microsecond' FROM market.batches AS b
-        WHERE b.instrument_id = %(instrument)s AND b.timeframe_s = %(timeframe)s
+        WHERE b.instrument_id = %(instrument)s
     ))
 RETURNING batch_id
 """
@@ -146,6 +162,7 @@ class CandleStore:
         ----------
         also
             Done in the same transaction, after the rows: a cursor that may only move with them.
+            Done again where the server made the transaction begin anew.
 
         Raises
         ------
@@ -154,12 +171,20 @@ class CandleStore:
         """
         _refuse_disorder(batch)
         instrument_id = self.ensure_instrument(batch.instrument)
+        for _ in range(_TRIES - 1):
+            try:
+                return self._write(batch, instrument_id, also)
+            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+                # TimescaleDB was moving the chunk to its columnstore; nothing has been written.
+                continue
+        return self._write(batch, instrument_id, also)
+
+    def _write(
+        self, batch: Batch, instrument_id: int, also: Callable[[psycopg.Cursor], None] | None
+    ) -> Written:
         with self._connection.transaction(), self._connection.cursor() as cursor:
-            # One writer a series: batches commit in the order of their known_at, without which
-            # a read "as of" an instant could change later.
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock(%s, %s)", (instrument_id, batch.timeframe.seconds)
-            )
+            keys = {"instrument": instrument_id, "timeframe": batch.timeframe.seconds}
+            wait_for_turn(cursor, (_ONE_WRITER, _ORDER), keys)
             written = self._write_rows(cursor, batch, instrument_id)
             if batch.refused:
                 quarantine(cursor, batch.source, batch.refused, batch.instrument, batch.timeframe)

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from importlib.metadata import entry_points, version
 from typing import Final
 
 import typer
+from typer.exceptions import TyperException
 
 from candela.commands import candles, db, funding, servers, sources
-from candela.commands.output import JsonFlag, Output, report_error
+from candela.commands.output import JsonFlag, Output, make_printable, report_error
 from candela.errors import CandelaError
 
-__all__ = ["EXIT_FAILED", "EXIT_STOPPED", "app", "build", "main"]
+__all__ = ["EXIT_FAILED", "EXIT_STOPPED", "BadUsage", "Stopped", "app", "build", "main"]
 
 EXIT_FAILED: Final = 1
 EXIT_STOPPED: Final = 130
+
+
+class BadUsage(CandelaError):
+    """The words on the command line make no command."""
+
+    status = 400
+    code = "usage"
+
+
+class Stopped(CandelaError):
+    """Ctrl-C ended the command."""
+
+    status = 499
+    code = "stopped"
 
 app = typer.Typer(
     name="candela",
@@ -55,18 +69,34 @@ def show_version(as_json: JsonFlag = False) -> None:
 def main() -> None:
     """Run the command line; the process ends here with its exit code."""
     as_json = "--json" in sys.argv[1:]
+    make_printable(sys.stdout, sys.stderr)
     try:
         build()(standalone_mode=True)
     except CandelaError as error:
         report_error(error, as_json=as_json)
         raise SystemExit(getattr(error, "exit_code", EXIT_FAILED)) from None
+    except SystemExit as ended:
+        _explain(ended, as_json=as_json)
+        raise
     except KeyboardInterrupt:
-        message = "Stopped. What was stored stays; the same command goes on from there."
-        if as_json:
-            sys.stdout.write(json.dumps({"error": {"code": "stopped", "message": message}}) + "\n")
-        else:
-            sys.stderr.write(f"\n{message}\n")
+        report_error(_stopped(), as_json=as_json)
         raise SystemExit(EXIT_STOPPED) from None
+
+
+def _explain(ended: SystemExit, *, as_json: bool) -> None:
+    """Say what Typer ends without a word, or without the object that a script waits for."""
+    why = ended.__context__
+    if isinstance(why, TyperException):
+        # A person has been told by Typer itself.
+        if as_json:
+            hint = "The same words with --help instead show what is possible."
+            report_error(BadUsage(why.format_message(), hint), as_json=True)
+    elif why is not None and isinstance(why.__cause__, KeyboardInterrupt):
+        report_error(_stopped(), as_json=as_json)
+
+
+def _stopped() -> Stopped:
+    return Stopped("Stopped. What was stored stays; the same command goes on from there.")
 
 
 if __name__ == "__main__":

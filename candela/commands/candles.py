@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,7 +17,7 @@ from candela.commands.fileoptions import (
     VenueOption,
     file_options,
 )
-from candela.commands.instants import SinceOption, UntilOption, instant
+from candela.commands.instants import SinceOption, UntilOption, instant, ordered
 from candela.commands.output import JsonFlag, Output, table
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ app = typer.Typer(help="Candles: check, import, fetch, gaps, export.", no_args_i
 app.command("fetch")(fetch)
 
 _SHOWN = 20
+
+_NOBODY = 0
+
+GapReason = Literal["not_fetched", "refused", "no_trades", "source_hole", "outage", "closed"]
 
 
 @app.command("check")
@@ -161,7 +165,8 @@ def import_candles(
                     )
                 except FileUnreadable as error:
                     exit_code = 2
-                    reports.append({"file": str(file), "error": error.as_dict(), "series": []})
+                    told = {**error.as_dict(), **error.error_dict()}
+                    reports.append({"file": str(file), "error": told, "series": []})
                     texts.append(f"{file.name}: not imported\n  {error}")
                     continue
             if report.refused:
@@ -236,12 +241,7 @@ def show_gaps(
     timeframe: TimeframeOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    reason: Annotated[
-        str | None,
-        typer.Option(
-            help="Only those: not_fetched, refused, no_trades, source_hole, outage, closed."
-        ),
-    ] = None,
+    reason: Annotated[GapReason | None, typer.Option(help="Only gaps of that reason.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many to list.")] = 50,
     as_json: JsonFlag = False,
 ) -> None:
@@ -256,12 +256,17 @@ def show_gaps(
     output = Output(as_json=as_json)
     wanted = Timeframe.parse(timeframe) if timeframe else None
     name = Instrument.parse(instrument) if instrument else None
-    span = (instant(since), instant(until))
+    span = ordered(instant(since), instant(until))
     _, places = open_command(output)
     with places.database.connect(Role.ANALYST, autocommit=True) as connection:
         stored = find_series(connection, name) if name else []
-        key = stored[0].instrument_id if stored else None
-        sums = sum_gaps(connection, instrument_id=key)
+        # An instrument without candles has no gaps; no number would mean those of all.
+        key = (stored[0].instrument_id if stored else _NOBODY) if name else None
+        sums = [
+            one
+            for one in sum_gaps(connection, instrument_id=key)
+            if (wanted is None or one[1] == wanted.seconds) and reason in {None, one[2]}
+        ]
         gaps = list_gaps(
             connection,
             instrument_id=key,
@@ -269,8 +274,10 @@ def show_gaps(
             since=span[0],
             until=span[1],
             reason=reason,
-            limit=limit,
+            limit=limit + 1,
         )
+    is_cut = len(gaps) > limit
+    gaps = gaps[:limit]
     data = {
         "sums": [
             {
@@ -293,6 +300,7 @@ def show_gaps(
             }
             for gap in gaps
         ],
+        "is_cut": is_cut,
     }
     if not data["sums"]:
         output.result(data, "No gaps are recorded.")
@@ -301,6 +309,8 @@ def show_gaps(
     listed = ["instrument", "timeframe", "from", "to", "candles_missing", "reason"]
     text = table(columns, [[one[name] for name in columns] for one in data["sums"]])
     text += "\n\n" + table(listed, [[one[name] for name in listed] for one in data["gaps"]])
+    if is_cut:
+        text += f"\n... and more than these {limit:,}; --limit lists more"
     output.result(data, text)
 
 

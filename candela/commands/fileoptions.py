@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast, get_args
 
 import typer
 
@@ -49,6 +49,8 @@ class BadOption(DataError):
     """An option says something that cannot be understood."""
 
     code = "bad_option"
+    # As for other mistakes on the command line: 1 would say that the file has findings.
+    exit_code: ClassVar[int] = 2
 
 
 def file_options(
@@ -65,9 +67,8 @@ def file_options(
     Raises
     ------
     BadOption
-        The unit or the decimal mark is unknown, or the columns are not name=column pairs.
-    BadInstrument, UnknownTimeframe
-        The name is not one.
+        The unit or the decimal mark is unknown, the instrument, venue or timeframe is none, or
+        the columns are not name=column pairs.
     """
     from candela.files.options import ReadOptions, Unit
     from candela.market.instrument import Instrument
@@ -79,11 +80,19 @@ def file_options(
     if decimal not in {None, ".", ","}:
         message = f"--decimal {decimal} is not a decimal mark."
         raise BadOption(message, "Either . or , is.")
+    try:
+        name = Instrument.parse(instrument) if instrument else None
+        length = Timeframe.parse(timeframe) if timeframe else None
+        if venue:
+            # Any symbol will do: only the venue is looked at.
+            Instrument(venue.lower(), "X")
+    except DataError as error:
+        raise BadOption(error.message, error.hint) from None
     return ReadOptions(
         venue=venue.lower() if venue else None,
         decimal=cast('Literal[".", ","] | None', decimal),
-        instrument=Instrument.parse(instrument) if instrument else None,
-        timeframe=Timeframe.parse(timeframe) if timeframe else None,
+        instrument=name,
+        timeframe=length,
         unit=cast("Unit | None", unit),
         columns=_columns(columns),
     )

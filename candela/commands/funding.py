@@ -24,34 +24,46 @@ def import_rates(
     files: Annotated[list[Path], typer.Argument(help="Columns symbol, exchange, time, rate.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Store the settlements of files; exit code 1 where rows were refused."""
+    """Store the settlements of files.
+
+    Exit code 1 where rows were refused, 2 where a file cannot be read at all.
+    """
     from candela.candles.funding import import_funding
     from candela.clock import SystemClock
     from candela.commands.places import open_command, pipelines_connection
+    from candela.files.unreadable import FileUnreadable
 
     output = Output(as_json=as_json)
     _, places = open_command(output)
+    told: list[dict[str, object]] = []
+    texts: list[str] = []
+    exit_code = 0
     with pipelines_connection(places) as connection:
-        reports = [import_funding(connection, file, clock=SystemClock()) for file in files]
-    output.result(
-        {
-            "files": [
+        for file in files:
+            try:
+                report = import_funding(connection, file, clock=SystemClock())
+            except FileUnreadable as error:
+                exit_code = 2
+                told.append({"file": str(file), "error": error.as_dict() | error.error_dict()})
+                texts.append(f"{file.name}: not imported\n  {error}")
+                continue
+            if report.refused:
+                exit_code = max(exit_code, 1)
+            told.append(
                 {
                     "file": report.path,
                     "rows": report.rows,
                     "written": report.written,
+                    "unchanged": report.unchanged,
                     "refused": report.refused,
                     "instruments": list(report.instruments),
+                    "error": None,
                 }
-                for report in reports
-            ]
-        },
-        "\n".join(
-            f"{Path(report.path).name}: {report.rows:,} settlements of"
-            f" {len(report.instruments)} instruments, {report.written:,} written,"
-            f" {report.refused:,} refused"
-            for report in reports
-        ),
-    )
-    if any(report.refused for report in reports):
-        raise typer.Exit(1)
+            )
+            texts.append(
+                f"{file.name}: {report.rows:,} settlements of {len(report.instruments)} instruments,"
+                f" {report.written:,} written, {report.unchanged:,} unchanged,"
+                f" {report.refused:,} refused"
+            )
+    output.result({"files": told}, "\n".join(texts))
+    raise typer.Exit(exit_code)

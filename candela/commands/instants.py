@@ -9,7 +9,7 @@ import typer
 
 from candela.errors import DataError
 
-__all__ = ["BadInstant", "SinceOption", "UntilOption", "instant"]
+__all__ = ["BadInstant", "SinceOption", "UntilOption", "instant", "ordered"]
 
 
 class BadInstant(DataError):
@@ -38,7 +38,23 @@ def instant(text: str | None) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
         message = f"{text!r} is not a date or a time."
         raise BadInstant(message, "Write 2024-01-31, or 2024-01-31T12:00Z.") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def ordered(
+    since: datetime | None, until: datetime | None
+) -> tuple[datetime | None, datetime | None]:
+    """Return both.
+
+    Raises
+    ------
+    BadInstant
+        The first is not before the second.
+    """
+    if since is not None and until is not None and since >= until:
+        message = f"There is nothing from {since:%Y-%m-%dT%H:%MZ} to {until:%Y-%m-%dT%H:%MZ}."
+        raise BadInstant(message, "Give a --since before --until.")
+    return since, until

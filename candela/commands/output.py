@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final, TextIO, cast
 
 import typer
 
@@ -17,11 +18,22 @@ if TYPE_CHECKING:
 
     from candela.errors import CandelaError
 
-__all__ = ["JsonFlag", "Output", "report_error", "table"]
+__all__ = ["JsonFlag", "Output", "make_printable", "report_error", "table"]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _PLAIN_EVERY_S: Final = 5.0
+# What a file holds must not steer the terminal that shows it.
+_UNSEEN: Final = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
+}
+
+
+def make_printable(*streams: TextIO) -> None:
+    """Let streams write any text: what their encoding lacks becomes an escape, not an error."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class Output:
@@ -33,9 +45,9 @@ class Output:
     def result(self, data: object, text: str) -> None:
         """Print the result: ``data`` for scripts, ``text`` for people."""
         if self.as_json:
-            sys.stdout.write(json.dumps(data, default=_plain, ensure_ascii=False) + "\n")
+            _write_json(data)
         elif text:
-            sys.stdout.write(text.rstrip("\n") + "\n")
+            sys.stdout.write(text.rstrip("\n").translate(_UNSEEN) + "\n")
 
     def note(self, text: str) -> None:
         """Tell a person something on the way; scripts are spared it."""
@@ -148,8 +160,14 @@ def _plain(value: object) -> object:
 def report_error(error: CandelaError, *, as_json: bool) -> None:
     """Say what went wrong: words on stderr, or one object on stdout in JSON mode."""
     if as_json:
-        sys.stdout.write(json.dumps({"error": error.as_dict()}, ensure_ascii=False) + "\n")
+        _write_json({"error": error.as_dict()})
         return
-    sys.stderr.write(f"error: {error.message}\n")
-    if error.hint:
-        sys.stderr.write(f"  {error.hint}\n")
+    hint = f"\n  {error.hint}" if error.hint else ""
+    sys.stderr.write(f"error: {error.message}{hint}\n".translate(_UNSEEN))
+
+
+def _write_json(data: object) -> None:
+    # Escapes of lone surrogates, which file names may hold, are JSON; those of bytes are not.
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    text = json.dumps(data, default=_plain, ensure_ascii=not is_unicode)
+    sys.stdout.write(text + "\n")

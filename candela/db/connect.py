@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Database", "DatabaseRefused", "DatabaseUnreachable", "Role"]
 
 _CONNECT_TIMEOUT_S = 10
+_RECOVERY_WAIT_S = 30.0
+_RECOVERY_PAUSE_S = 0.1
 
 
 class Role(StrEnum):
@@ -48,6 +51,8 @@ class DatabaseRefused(ConfigError):
 # soon is somebody's migration; a transaction left open holds back vacuum.
 _EVERY_SESSION = {
     "timezone": "UTC",
+    # A writer that has waited for its turn must see what the one before it has committed.
+    "default_transaction_isolation": "read committed",
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "15min",
 }
@@ -55,8 +60,14 @@ _SESSION_OF_ROLE: dict[Role | None, dict[str, str]] = {
     None: {},
     Role.OWNER: {"lock_timeout": "10s"},
     Role.APP: {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "1min"},
-    # Bitmap scans over a partly compressed chunk made UPDATE touch 0 rows, TimescaleDB < 2.25.
-    Role.PIPELINES: {"statement_timeout": "15min", "enable_bitmapscan": "off"},
+    Role.PIPELINES: {
+        "statement_timeout": "15min",
+        # Bitmap scans over a partly compressed chunk made UPDATE touch 0 rows, TimescaleDB < 2.25.
+        "enable_bitmapscan": "off",
+        # A revision of a month of seconds opens all of it; the limit of 100,000 rows would make it
+        # impossible. Without the extension the name means nothing.
+        "timescaledb.max_tuples_decompressed_per_dml_transaction": "0",
+    },
     Role.ANALYST: {"statement_timeout": "15min"},
 }
 
@@ -102,7 +113,8 @@ class Database:
         if role is not None and parts.get("user") != role:
             options = {"role": str(role)} | options
         words = [parts.pop("options", "")]
-        words += [f"-c{key}={value}" for key, value in options.items()]
+        # The server splits them at blanks.
+        words += [f"-c{key}={value.replace(' ', chr(92) + ' ')}" for key, value in options.items()]
         return _to_url(parts | {"options": " ".join(words).strip()})
 
     def login_url(self, role: Role | None = None) -> str:
@@ -120,6 +132,8 @@ class Database:
     ) -> psycopg.Connection[TupleRow]:
         """Open a connection that has the rights of `role`, or of the login for None.
 
+        A server that recovers from a crash is waited for.
+
         Raises
         ------
         DatabaseUnreachable
@@ -127,15 +141,22 @@ class Database:
         DatabaseRefused
             Login, role or database are refused.
         """
-        try:
-            return psycopg.connect(
-                self.url(role),
-                autocommit=autocommit,
-                application_name=application_name or f"candela {role or 'admin'}",
-                connect_timeout=_CONNECT_TIMEOUT_S,
-            )
-        except psycopg.OperationalError as error:
-            raise self._explain(role, error) from None
+        deadline = time.monotonic() + _RECOVERY_WAIT_S
+        while True:
+            try:
+                return psycopg.connect(
+                    self.url(role),
+                    autocommit=autocommit,
+                    application_name=application_name or f"candela {role or 'admin'}",
+                    connect_timeout=_CONNECT_TIMEOUT_S,
+                )
+            except psycopg.OperationalError as error:
+                # A server one of whose processes was killed is back within seconds.
+                if not any(words in str(error) for words in _RECOVERING) or (
+                    time.monotonic() > deadline
+                ):
+                    raise self._explain(role, error) from None
+                time.sleep(_RECOVERY_PAUSE_S)
 
     def sibling(self, name: str) -> Database:
         """Return another database of the same server."""
@@ -179,6 +200,7 @@ class Database:
 
 
 _SERVER_SPOKE = "FATAL:"
+_RECOVERING = ("the database system is starting up", "the database system is in recovery mode")
 _PASSING = ("starting up", "shutting down", "recovery", "too many clients", "connection slots")
 _HINTS = (
     ("password authentication failed", "Correct user and password in the URL."),

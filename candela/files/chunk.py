@@ -127,6 +127,8 @@ class Faults:
             message = entries[0][2]
             if message is None:
                 says = _SAYS.get(check, "the time is in another unit than the file ({value}).")
+                if check == "non_numeric" and column == "timestamp":
+                    says = "timestamp is no time that can be read ({value!r})."
                 message = says.format(column=column, value=value)
             line = None if self._line is None else int(self._line[at])
             stamp = int(time[at])

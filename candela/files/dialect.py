@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from candela.files.headerless import choose_bare
-from candela.files.names import Columns, match_names, normal
+from candela.files.names import Columns, map_hint, match_names, normal
 from candela.files.times import rule_for_texts
 from candela.files.unreadable import FileUnreadable
 
@@ -128,14 +128,30 @@ def _named(useful: list[tuple[int, str]], place: int, options: ReadOptions) -> _
     number, line = useful[place]
     for separator in SEPARATORS:
         fields = split_line(line, separator)
-        if len(fields) < _MANY or is_data(fields) or not _is_named(fields, options):
+        if len(fields) < _MANY or is_data(fields):
+            continue
+        below = 1
+        if stacked := _stacked([split_line(one, separator) for _, one in useful[place:][:3]]):
+            fields, below = stacked, 3
+        if not _is_named(fields, options):
             continue
         columns = match_names(fields, options.columns)
         if not columns.missing:
-            above = [number for number, _ in useful[:place]]
-            rows = useful[place + 1 :]
+            lines = useful[: place + below]
+            above = [at for at, _ in lines if at != number]
+            rows = useful[place + below :]
             return _Start(separator, fields, number, columns, "named columns", above, rows)
     return None
+
+
+def _stacked(lines: list[list[str]]) -> list[str] | None:
+    """Return the header of yfinance, which has names, tickers and the index's name on 3 lines."""
+    if [normal(fields[0]) for fields in lines[:2]] != ["price", "ticker"] or len(lines[2:]) != 1:
+        return None
+    names, tickers, index = lines
+    if any(index[1:]) or not len(names) == len(tickers) == len(index):
+        return None
+    return [index[0], *names[1:]]
 
 
 def _is_named(fields: list[str], options: ReadOptions) -> bool:
@@ -172,7 +188,9 @@ def _bare(
         name = "given columns"
     else:
         layout = choose_bare(_sample(rows, separator, width, options), width, number)
-        columns, name = Columns(layout.at(), [], unit=layout.unit), layout.name
+        at = layout.at()
+        clock = at.pop("clock", None)
+        columns, name = Columns(at, [], unit=layout.unit, clock=clock), layout.name
     skipped = [above for above, _ in useful[:place]]
     return _Start(separator, [], None, columns, name, skipped, rows)
 
@@ -238,10 +256,21 @@ def _layout_name(start: _Start) -> str:
 def _fitting(start: _Start) -> list[list[str]]:
     """Return the fields of the first rows that have as many as the header."""
     sample = [split_line(line, start.separator) for _, line in start.rows[:_SAMPLE]]
+    _end_alike(start.header, sample)
     fitting = [fields for fields in sample if len(fields) == start.width]
     if fitting:
         return fitting
     number, line = start.rows[0]
+    if len(sample) == 1 and len(sample[0]) < start.width:
+        message = f"The only row has {len(sample[0])} of {start.width} columns: the file is cut off."
+        raise FileUnreadable(
+            "truncated_file",
+            message,
+            "Get the file again from its source.",
+            line=number,
+            row=1,
+            value=line[:80],
+        )
     message = f"The header has {start.width} columns, the first rows have {len(sample[0])}."
     raise FileUnreadable(
         "ragged_row",
@@ -251,6 +280,19 @@ def _fitting(start: _Start) -> list[list[str]]:
         row=1,
         value=line[:80],
     )
+
+
+def _end_alike(header: list[str], rows: list[list[str]]) -> None:
+    """Let the header end as the rows do, where only one of them ends in a separator."""
+    # The last one may have been cut.
+    widths = {len(fields) for fields in rows[:-1] or rows}
+    if not header or len(widths) != 1:
+        return
+    (width,) = widths
+    if width == len(header) + 1 and not any(fields[-1] for fields in rows[:-1] or rows):
+        header.append("")
+    elif width == len(header) - 1 and not header[-1]:
+        header.pop()
 
 
 def _time_text(fields: list[str], columns: Columns) -> str:
@@ -285,8 +327,7 @@ def _decimal(cells: list[str], separator: str, options: ReadOptions) -> str:
     """Tell the decimal mark; three digits after a comma may as well be thousands."""
     if options.decimal is not None:
         return options.decimal
-    if separator == ",":
-        return "."
+    # Where commas separate, those in a field were quoted.
     commas = [text for text in cells if _COMMA.fullmatch(text)]
     points = [text for text in cells if _POINT.fullmatch(text)]
     if not commas or len(points) > len(commas):
@@ -321,11 +362,10 @@ def _wrong_header(names: list[str], line: int, options: ReadOptions) -> FileUnre
     columns = match_names(names, options.columns) if _is_named(names, options) else Columns({}, [])
     missing = columns.missing or ["time", "open", "high", "low", "close", "volume"]
     message = f"Line {line} ({shown}) names no {', '.join(missing)}."
-    mapping = ",".join(f"{thing}=NAME" for thing in missing)
     return FileUnreadable(
         "wrong_header",
         message,
-        f"Map the columns that are missing: --columns {mapping}.",
+        map_hint(missing),
         column="header",
         value=shown,
         line=line,

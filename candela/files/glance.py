@@ -32,7 +32,7 @@ def glance(path: Path) -> tuple[int, str | None]:
 
 def _rows(opened: Opened) -> int:
     if opened.kind != "csv":
-        return 0
+        return _parquet_rows(opened.path)
     rows, has_begun = 0, False
     try:
         for block in TextBlocks(opened):
@@ -44,3 +44,15 @@ def _rows(opened: Opened) -> int:
     except FileUnreadable:
         return 0
     return rows
+
+
+def _parquet_rows(path: Path) -> int:
+    from candela.files.parquetrows import open_parquet
+
+    try:
+        file = open_parquet(path)
+    except FileUnreadable:
+        # The caller holds the error that this one repeats.
+        return 0
+    with file:
+        return int(file.metadata.num_rows)

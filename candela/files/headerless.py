@@ -20,7 +20,7 @@ class BareLayout:
     Parameters
     ----------
     order
-        What stands in each column; an empty name is not read.
+        What stands in each column; an empty name is not read, ``clock`` is the time of day.
     unit
         Of whole-number times: a unit, ``auto`` (by size), or None for the contract's milliseconds.
     """
@@ -40,6 +40,8 @@ BARE_LAYOUTS: Final = (
     BareLayout("binance_klines", (*_OHLCV, "", "", "", "", "", ""), "auto"),
     # Kraken's downloadable OHLCVT: seconds, the last column counts trades.
     BareLayout("kraken_ohlcvt", (*_OHLCV, ""), "s"),
+    # MetaTrader 4's export of history: date, time of day, prices, ticks.
+    BareLayout("metatrader4", ("time", "clock", "open", "high", "low", "close", "volume"), None),
     # Bitfinex's /v2/candles: MTS, OPEN, CLOSE, HIGH, LOW, VOLUME.
     BareLayout("bitfinex_candles", ("time", "open", "close", "high", "low", "volume"), "ms"),
     # Coinbase's /products/<id>/candles: time, low, high, open, close, volume.
@@ -84,6 +86,9 @@ def _share(sample: Sequence[Sequence[float | None]], layout: BareLayout) -> floa
     at = layout.at()
     fits = seen = 0
     for row in sample:
+        if "clock" in at and row[at["clock"]] is not None:
+            # 00:05 is no number.
+            return 0.0
         prices = [row[at[name]] for name in ("open", "high", "low", "close")]
         known = [price for price in prices if price is not None]
         if len(known) < len(prices):

@@ -11,7 +11,7 @@ from candela.files.unreadable import FileUnreadable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ALIASES", "AUTO_UNIT", "NEEDED", "Columns", "match_names", "normal"]
+__all__ = ["ALIASES", "AUTO_UNIT", "NEEDED", "Columns", "map_hint", "match_names", "normal"]
 
 NEEDED: Final = ("time", "open", "high", "low", "close", "volume")
 """What every candle file must have; the volume may be waived by mapping it to nothing."""
@@ -98,6 +98,14 @@ class Columns:
 def normal(name: str) -> str:
     """Return a column name in the form of the alias table."""
     return re.sub(r"[\s_\-.]+", "_", name.strip().strip("\"'").strip().casefold()).strip("_")
+
+
+def map_hint(missing: Sequence[str]) -> str:
+    """Say how to name the columns that were not found."""
+    if list(missing) == ["volume"]:
+        return "Name it with --columns volume=NAME, or say that there is none: --columns volume=."
+    mapping = ",".join(f"{thing}=NAME" for thing in missing)
+    return f"Map the columns that are missing: --columns {mapping}."
 
 
 def match_names(names: Sequence[str], mapping: Mapping[str, str]) -> Columns:

@@ -24,6 +24,7 @@ _PARQUET: Final = b"PAR1"
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZIP: Final = b"PK\x03\x04"
+_ZIP_EMPTY: Final = b"PK\x05\x06"
 _OTHERS: Final = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x04\x22\x4d\x18": "lz4"}
 _BLOCK: Final = 1 << 20
 
@@ -106,8 +107,9 @@ def open_file(path: Path) -> Opened:
         Not there, no plain file, not allowed, empty, or in a form that is not read.
     """
     try:
+        _refuse_odd_name(path)
         if path.is_dir():
-            message = f"{path.name} is a folder, not a file."
+            message = f"{path.name or path} is a folder, not a file."
             raise FileUnreadable("not_a_file", message, "Name the files in it.")
         if path.exists() and not path.is_file():
             message = f"{path.name} is not a plain file."
@@ -119,9 +121,22 @@ def open_file(path: Path) -> Opened:
         raise unreadable from error
     try:
         return _opened(path, stream, total)
+    except OSError as error:
+        stream.close()
+        message = f"{path.name} cannot be read: {error.strerror or error}."
+        raise FileUnreadable("missing_file", message, "Copy it anew from its source.") from error
     except BaseException:
         stream.close()
         raise
+
+
+def _refuse_odd_name(path: Path) -> None:
+    """Refuse a name that is no text: neither a database nor JSON can hold it."""
+    shown = str(path).encode("utf-8", "backslashreplace").decode()
+    if shown == str(path):
+        return
+    message = f"The name {shown!r} is not UTF-8."
+    raise FileUnreadable("not_a_file", message, "Rename the file.")
 
 
 def _not_opened(path: Path, error: OSError | ValueError) -> FileUnreadable:
@@ -155,6 +170,9 @@ def _opened(path: Path, stream: IO[bytes], total: int) -> Opened:
 
         unpacked = pa.CompressedInputStream(pa.PythonFile(buffered), "zstd")
         return Opened(path, "csv", raw, cast("IO[bytes]", unpacked), "zstd")
+    if head.startswith(_ZIP_EMPTY):
+        message = f"{path.name} is a zip archive without files."
+        raise FileUnreadable("empty_file", message, "Get the file again from its source.")
     if head.startswith(_ZIP):
         return Opened(path, "csv", raw, _only_member(path, buffered), "zip")
     for magic, name in _OTHERS.items():
@@ -170,11 +188,19 @@ def _opened(path: Path, stream: IO[bytes], total: int) -> Opened:
 def _only_member(path: Path, stream: IO[bytes]) -> IO[bytes]:
     try:
         archive = zipfile.ZipFile(stream)
-        members = [info for info in archive.infolist() if not info.is_dir()]
+        members = [
+            info
+            for info in archive.infolist()
+            # Resource forks that macOS packs beside each file.
+            if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+        ]
         if len(members) == 1:
             return archive.open(members[0])
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
         raise _damaged(path.name, error) from error
+    if any(info.filename == "[Content_Types].xml" for info in members):
+        message = f"{path.name} is an Office document, such as an Excel workbook."
+        raise FileUnreadable("encoding", message, "Save the sheet as CSV.")
     message = f"{path.name} holds {len(members)} files; one is read."
     raise FileUnreadable("encoding", message, "Unpack it and name the files.")
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from candela.files.chunk import Chunk, Faults, Placer
 from candela.files.dialect import ABSENT
 from candela.files.keys import number_series
-from candela.files.names import match_names
+from candela.files.names import map_hint, match_names
 from candela.files.series import KEYS
 from candela.files.times import TimeRule, rule_for_epochs, rule_for_texts
 from candela.files.typedtimes import from_timestamps, refuse_tiny_span
@@ -228,11 +228,10 @@ def parquet_frame(path: Path) -> pl.DataFrame:
 
 def _missing(names: list[str], missing: list[str], rows: int) -> FileUnreadable:
     shown = ",".join(names)[:200]
-    mapping = ",".join(f"{thing}=NAME" for thing in missing)
     return FileUnreadable(
         "wrong_header",
         f"The columns ({shown}) name no {', '.join(missing)}.",
-        f"Map the columns that are missing: --columns {mapping}.",
+        map_hint(missing),
         column="header",
         value=shown,
         rows=rows,

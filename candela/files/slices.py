@@ -268,6 +268,7 @@ def _read_text(
         faults: list[Fault] = []
         for chunk in text.chunks():
             spool.add(chunk, survey.add(chunk.rows.time, chunk.series))
+            survey.lose(chunk.faults)
             faults = faults or chunk.faults
             if progress is not None:
                 progress(raw.done, raw.total)

@@ -10,7 +10,7 @@ import numpy as np
 
 from candela.files.unreadable import FileUnreadable
 from candela.market.timeframe import Timeframe
-from candela.quality.rows import EARLIEST_US
+from candela.quality.rows import EARLIEST_US, to_micros
 from candela.quality.sifting import on_grid
 
 if TYPE_CHECKING:
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from candela.files.chunk import Fault
     from candela.files.options import Order
     from candela.files.series import SeriesTable
+    from candela.quality.finding import Finding
 
 __all__ = ["Survey", "Way", "months_of"]
 
@@ -29,6 +31,8 @@ Way = Literal["forward", "backward", "scattered"]
 _SAMPLE: Final = 65_536
 _MICROS: Final = 1_000_000
 _HALF: Final = 0.5
+# So many equal steps in a row are a timeframe of their own, not candles that are absent.
+_RUN: Final = 30
 _MOST: Final = 0.9
 _SOME_STEPS: Final = 10
 _TWICE: Final = 2
@@ -52,6 +56,8 @@ class _Course:
     months_fall: bool = True
     steps: Counter[int] = field(default_factory=Counter[int])
     sample: list[NDArray[np.int64]] = field(default_factory=list["NDArray[np.int64]"])
+    lost: list[int] = field(default_factory=list[int])
+    runs: set[int] = field(default_factory=set[int])
 
     def add(self, time: NDArray[np.int64]) -> NDArray[np.int8]:
         """Take more times, in file order, and return the sign of the step to each."""
@@ -68,6 +74,7 @@ class _Course:
             ends = months_of(np.array([first, time[-1]]))
             self.months_rise &= bool(ends[1] >= ends[0])
             self.months_fall &= bool(ends[1] <= ends[0])
+        self.runs |= _long_runs(steps)
         self.ups += ups
         self.downs += downs
         self.last = int(time[-1])
@@ -80,12 +87,39 @@ class _Course:
         return signs
 
 
+    def recount(self, times: list[NDArray[np.int64]]) -> None:
+        """Count the steps anew, between sorted times."""
+        steps = np.diff(np.unique(np.concatenate(times)))
+        sizes, counts = np.unique(steps, return_counts=True)
+        self.steps = Counter(dict(zip(sizes.tolist(), counts.tolist(), strict=True)))
+        self.lost, self.runs = [], _long_runs(steps)
+
+    def fill(self) -> None:
+        """Count the steps anew with the rows that were set apart, as far as the sample reaches."""
+        if not self.lost or not self.sample:
+            return
+        sample, lost = np.concatenate(self.sample), np.array(self.lost, np.int64)
+        self.recount([sample, lost[(lost >= sample.min()) & (lost <= sample.max())]])
+
+
+def _long_runs(steps: NDArray[np.int64]) -> set[int]:
+    """Return the steps that stand many times in a row."""
+    if len(steps) < _RUN:
+        return set()
+    sizes = np.abs(steps)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(sizes)) + 1])
+    lengths = np.diff(starts, append=len(sizes))
+    return set(np.unique(sizes[starts[lengths >= _RUN]]).tolist())
+
+
 class Survey:
     """Gathers the times of a file in its order, chunk by chunk."""
 
     def __init__(self, now_us: int) -> None:
         self._now_us = now_us
         self._courses: dict[int, _Course] = {}
+        self._first_lost: Finding | None = None
+        self._timeless = 0
         self.rows = 0
 
     def add(self, time: NDArray[np.int64], series: NDArray[np.int32] | int) -> NDArray[np.int8]:
@@ -110,6 +144,18 @@ class Survey:
             places = np.flatnonzero(usable & (series == number))
             signs[places] = self._course(int(number)).add(time[places])
         return signs
+
+    def lose(self, faults: list[Fault]) -> None:
+        """Take rows that were set apart, so that they leave no holes between the others."""
+        for fault in faults:
+            self._first_lost = self._first_lost or fault.finding
+            at = fault.finding.time
+            if at is None:
+                self._timeless += 1
+            elif fault.series in self._courses:
+                lost = self._courses[fault.series].lost
+                if len(lost) < _SAMPLE:
+                    lost.append(to_micros(at))
 
     def bounded_months(self, time: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return months since 1970-01; unusable times stand before all others."""
@@ -145,10 +191,8 @@ class Survey:
                 parts.setdefault(int(number), []).append(time[usable & (numbers == number)])
         for number, times in parts.items():
             if number in self._courses:
-                steps = np.diff(np.unique(np.concatenate(times)))
-                sizes, counts = np.unique(steps, return_counts=True)
-                pairs = zip(sizes.tolist(), counts.tolist(), strict=True)
-                self._courses[number].steps = Counter(dict(pairs))
+                course = self._courses[number]
+                course.recount([*times, np.array(course.lost, np.int64)])
 
     @property
     def has_late(self) -> bool:
@@ -194,17 +238,38 @@ class Survey:
                 _refuse_off_grid(course, found[number])
         return found
 
+    def _mostly_lost(self) -> FileUnreadable:
+        first = self._first_lost
+        assert first is not None  # noqa: S101 - asked only where rows were set apart
+        return FileUnreadable(
+            first.check,
+            f"Too few rows can be read to infer the timeframe; the first that cannot:"
+            f" {first.message}",
+            "Compare the columns with what the file should hold.",
+            column=first.column,
+            value=first.value,
+            line=first.line,
+            row=first.row,
+        )
+
     def _infer(self) -> Timeframe:
         steps = Counter[int]()
         for course in self._courses.values():
+            course.fill()
             steps.update(course.steps)
         hint = "Say it with --timeframe, as in --timeframe 1m."
-        if not steps:
-            message = "The file has too few rows to infer its timeframe."
-            raise FileUnreadable("unknown_timeframe", message, hint, column="timestamp")
-        step, count = min(steps.items(), key=lambda item: (-item[1], item[0]))
+        if self._timeless > self.rows:
+            raise self._mostly_lost()
+        step, count = min(steps.items(), key=lambda item: (-item[1], item[0]), default=(0, 0))
         if count < _TWICE:
+            if self._first_lost is not None:
+                raise self._mostly_lost()
             message = f"The file has too few rows ({self.rows}) to infer its timeframe."
+            if self.rows > _TWICE:
+                message = (
+                    f"Among the {self.rows} rows are too few different times to infer the timeframe"
+                    " (absent, future and before 1700 left aside)."
+                )
             raise FileUnreadable("unknown_timeframe", message, hint, column="timestamp")
         if step % _MICROS:
             message = f"The rows are {step / _MICROS:g} s apart, which is no timeframe."
@@ -215,7 +280,19 @@ class Survey:
 
 
 def _refuse_mixture(course: _Course, common: Timeframe, name: str) -> None:
-    """Refuse a file where one series runs in steps that are never those of the others."""
+    """Refuse a file where a series, or a stretch of one, runs in steps that are not the file's."""
+    other = min(course.runs - {0, common.seconds * _MICROS}, default=0)
+    if other:
+        message = (
+            f"{name} has rows {common} apart, and a stretch of rows {other / _MICROS:g} s apart."
+        )
+        raise FileUnreadable(
+            "mixed_timeframes",
+            message,
+            f"Split it; or, if candles are only absent there, say --timeframe {common}.",
+            column="timestamp",
+            value=f"{other / _MICROS:g}",
+        )
     total = course.steps.total()
     if total < _SOME_STEPS:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import TYPE_CHECKING, Final
 
 from candela.files.opening import read_some
@@ -21,7 +22,16 @@ _ALLOWED: Final = frozenset(b"\t\n\r\f\v\x1a\x1b")
 _CONTROL: Final = bytes(code for code in range(32) if code not in _ALLOWED) + b"\x7f"
 _BINARY_SHARE: Final = 0.01
 _MOST: Final = 0.9
+_ENDS: Final = re.compile(rb"\r+\n")
 _UTF16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_NO_TABLES: Final = {
+    b"{": "JSON",
+    b"[": "JSON",
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+    b"<?xml": "XML",
+    b"%pdf": "a PDF document",
+}
 _UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
@@ -46,18 +56,17 @@ class TextBlocks:
             else None
         )
         self._head = head[skip:]
+        self._is_whole = len(head) < _BLOCK
         text = self._decoded(self._head[:_BLOCK], peek=True)
         self._is_old_mac = b"\n" not in text and b"\r" in text
         self.first = self._lines_of(text)
 
     def _lines_of(self, text: bytes) -> list[str]:
-        if self._is_old_mac:
-            text = text.replace(b"\r", b"\n")
-        lines = text.decode("utf-8", "replace").split("\n")
+        lines = self._clean(text).decode("utf-8", "replace").split("\n")
         # The last piece may be half a line of a longer file.
-        if len(lines) > 1:
+        if len(lines) > 1 and not (self._is_whole and lines[-1]):
             lines = lines[:-1]
-        return [line.rstrip("\r") for line in lines]
+        return lines
 
     def _encoding(self, head: bytes) -> tuple[str, int]:
         if head.startswith(_UTF32):
@@ -72,6 +81,12 @@ class TextBlocks:
         wide = _wide(sample)
         if wide is not None:
             return wide, 0
+        start = sample.lstrip()[:15].lower()
+        for mark, name in _NO_TABLES.items():
+            if start.startswith(mark):
+                message = f"{self._opened.path.name} is {name}, which is not read."
+                hint = "Candles are read from CSV text and from Parquet."
+                raise FileUnreadable("encoding", message, hint)
         strange = len(sample) - len(sample.translate(None, _CONTROL))
         if strange > _BINARY_SHARE * len(sample):
             message = f"{self._opened.path.name} is not text: it has {strange} control characters."
@@ -124,7 +139,7 @@ class TextBlocks:
 
     def _clean(self, block: bytes) -> bytes:
         if b"\r" in block:
-            block = block.replace(b"\r\n", b"\n")
+            block = _ENDS.sub(b"\n", block).replace(b"\r", b"\n")
         if not block.isascii():
             try:
                 block.decode("utf-8")

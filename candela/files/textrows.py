@@ -10,8 +10,10 @@ import polars as pl
 from candela.files.chunk import Chunk, Faults, Loose, Placer
 from candela.files.dialect import ABSENT, REMARKS, detect, is_remark, split_line
 from candela.files.keys import number_series
+from candela.files.names import normal
 from candela.files.series import KEYS
 from candela.files.textblocks import TextBlocks
+from candela.files.unreadable import FileUnreadable
 from candela.market.candle import VALUES
 from candela.quality.finding import Finding
 from candela.quality.rows import NO_TIME, Rows
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["TextRows"]
 
+_DIGITS: Final = frozenset("0123456789")
 _TO_POINT: Final = bytes.maketrans(b",", b".")
+# Old programs end a text file with Ctrl-Z.
+_BLANK: Final = b" \t\x1a"
 _REMARKS: Final = tuple(mark.encode() for mark in REMARKS)
 _MARKS: Final = tuple(b"\n" + mark.encode() for mark in REMARKS)
 
@@ -81,7 +86,7 @@ class TextRows:
             if block:
                 yield self._fast(block, lines, line) or self._careful(block, line)
             line += lines
-            if tail.strip():
+            if tail.strip(_BLANK):
                 yield self._tail(tail, line)
 
     def _fast(self, block: bytes, count: int, line: int) -> Chunk | None:
@@ -154,6 +159,7 @@ class TextRows:
     def _careful(self, block: bytes, line: int) -> Chunk:
         """Read a block line by line, setting apart what cannot be read."""
         width, separator = self.dialect.width, self.dialect.separator
+        time = self.dialect.columns.at["time"]
         table: list[list[str]] = []
         rows: list[int] = []
         lines: list[int] = []
@@ -162,11 +168,12 @@ class TextRows:
             if not text.strip() or is_remark(text):
                 continue
             fields = split_line(text, separator)
-            if self.dialect.header and fields == self.dialect.header:
+            is_even = len(fields) == width
+            if is_even and fields[time][:1] not in _DIGITS and self._is_header(fields, number):
                 self.dialect.skipped.append(number)
                 continue
             self._row += 1
-            if len(fields) == width:
+            if is_even:
                 table.append(fields)
                 rows.append(self._row)
                 lines.append(number)
@@ -174,6 +181,30 @@ class TextRows:
                 ragged.append(_ragged(self._row, number, text, len(fields), width))
         self._row -= len(rows) + len(ragged)
         return self._typed(table, rows, lines, ragged)
+
+    def _is_header(self, fields: list[str], line: int) -> bool:
+        """Whether a line is the header once more, as where files were joined.
+
+        Raises
+        ------
+        FileUnreadable
+            It names the same columns in another order, which holds for what follows it.
+        """
+        header = [normal(text) for text in self.dialect.header]
+        names = [normal(text) for text in fields]
+        if not header or names == header:
+            return bool(header)
+        if sorted(names) != sorted(header):
+            return False
+        message = f"Line {line} is another header, with the columns in another order."
+        raise FileUnreadable(
+            "wrong_header",
+            message,
+            "The file was joined from several; import each of them.",
+            column="header",
+            value=",".join(fields)[:200],
+            line=line,
+        )
 
     def _typed(
         self, table: list[list[str]], rows: list[int], lines: list[int], ragged: list[Finding]

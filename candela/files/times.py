@@ -42,11 +42,12 @@ _PER_SECOND: Final[dict[Unit, int]] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 1
 _FIVE_YEARS_S: Final = 5 * 365 * 86_400
 
 _INTEGER: Final = re.compile(r"[+-]?\d+(?:\.0*)?")
+_SCIENTIFIC: Final = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d+")
 _DATE: Final = re.compile(
     r"\d{4}([-/.])\d{2}\1\d{2}(?:([T ])\d{2}:\d{2}(:\d{2})?(\.\d+)?)?"
     r"( ?Z| ?UTC| ?GMT| ?[+-]\d{2}:\d{2}| ?[+-]\d{4}| ?[+-]\d{2})?"
 )
-_COMPACT: Final = re.compile(r"(?:19|20)\d{6}(?:([T ]?)\d{2}(:?)\d{2}(?:\2(\d{2}))?)?")
+_COMPACT: Final = re.compile(r"(?:19|20)\d{6}(?:([T ]?)\d{2}(:?)\d{2}(?:\2(\d{2}))?(Z?))?")
 _DAY_FIRST: Final = re.compile(r"\d{2}\.\d{2}\.\d{4}(?:([T ])\d{2}:\d{2}(:\d{2})?(\.\d+)?)?")
 _HINT: Final = (
     "Times are read as ISO 8601 (2018-02-06 00:00:00), 20180206 000000, 06.02.2018 00:00 or"
@@ -113,7 +114,19 @@ class TimeRule:
         usual = (epochs >= low) & (epochs < high)
         before = np.maximum.accumulate(np.where(usual, np.arange(len(epochs)), -1))
         odd, odd_at = self._last, -1
-        for at in np.flatnonzero(~usual & (epochs != NO_TIME)):
+        strays = np.flatnonzero(~usual & (epochs != NO_TIME))
+        if self._last is None and usual.any():
+            # Nothing stands before the first ones: what follows them is what they must be near.
+            first = int(np.argmax(usual))
+            near = int(epochs[first])
+            for at in strays[strays < first][::-1]:
+                check = _stray(int(epochs[at]), unit, near)
+                if check is None:
+                    near = int(epochs[at])
+                else:
+                    faults[int(at)] = check
+            strays = strays[strays > first]
+        for at in strays:
             value = int(epochs[at])
             near = int(epochs[before[at]]) if before[at] > odd_at else odd
             if near is None and at + 1 < len(epochs):
@@ -260,6 +273,10 @@ def rule_for_texts(sample: Sequence[str], promised: str | None, option: Unit | N
     if dated > half:
         return TimeRule(None, "text, UTC assumed", sorted(forms, key=lambda form: -forms[form]))
     odd = next(text for text in sample if _format_of(text) is None)
+    if _SCIENTIFIC.fullmatch(odd):
+        message = f"Times such as {odd[:40]!r} are in scientific notation, which may lack digits."
+        hint = "Write them as whole numbers."
+        raise FileUnreadable("non_numeric", message, hint, column="timestamp", value=odd[:80])
     message = f"Times such as {odd[:40]!r} are not read: they may mean several instants, or none."
     raise FileUnreadable("non_numeric", message, _HINT, column="timestamp", value=odd[:80])
 
@@ -280,10 +297,10 @@ def _format_of(text: str) -> str | None:
             form += f"{gap}%H:%M" + (":%S" if seconds else "") + ("%.f" if fraction else "")
         return form
     if match := _COMPACT.fullmatch(text):
-        gap, colon, seconds = match.groups()
+        gap, colon, seconds, zone = match.groups()
         if gap is None:
             return "%Y%m%d"
-        return f"%Y%m%d{gap}%H{colon}%M" + (f"{colon}%S" if seconds else "")
+        return f"%Y%m%d{gap}%H{colon}%M" + (f"{colon}%S" if seconds else "") + zone
     return None
 
 
@@ -301,6 +318,9 @@ def _zone(zone: str | None) -> str:
 
 def _parse(texts: pl.Series, form: str) -> pl.Series:
     """Parse by one format; what does not fit becomes null. Microseconds since the epoch."""
+    # The parser takes 60 seconds for the next minute, whose candle stands in another row.
+    if "%S" in form and (leaping := texts.str.contains(":60", literal=True)).any():
+        texts = pl.select(pl.when(~leaping).then(texts)).to_series()
     if "%H" not in form:
         days = texts.str.to_date(form, strict=False)
         return days.cast(pl.Datetime("us")).to_physical()

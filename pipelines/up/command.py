@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 import threading
@@ -64,13 +65,13 @@ def run(*, as_json: bool, with_pages: bool, port: int | None) -> None:
         output.result(data, text)
         sys.stdout.flush()
         if pages is not None:
-            _watch(pages, output)
+            _watch(pages, places, output)
     if data["partitions"]["failed"]:
         raise typer.Exit(_EXIT_FAILED)
 
 
 def _warm_up() -> None:
-    import pipelines.up.materialise  # noqa: F401 - loaded for its own sake
+    importlib.import_module("pipelines.up.materialise")
 
 
 def _open(output: Output) -> tuple[Settings, Places]:
@@ -136,9 +137,24 @@ def _progress(output: Output) -> Generator[Callable[[str, float, int], None]]:
         yield show
 
 
-def _watch(pages: Pages, output: Output) -> None:
+def _watch(pages: Pages, places: Places, output: Output) -> None:
+    """Wait for Ctrl-C; also end when somebody stops the servers, which the pages live on."""
+    from candela.db.connect import DatabaseUnreachable
     from pipelines.up.serve import running_pages
 
-    with stop_on_signal() as is_over:
+    servers_are_gone = False
+
+    def is_over() -> bool:
+        nonlocal servers_are_gone
+        try:
+            places.database.connect().close()
+        except DatabaseUnreachable:
+            servers_are_gone = True
+        return servers_are_gone or is_asked()
+
+    with stop_on_signal() as is_asked:
         running_pages(pages, is_over)
-    output.note("Stopping Dagster's pages; the servers go on, `candela down` stops them.")
+    if servers_are_gone:
+        output.note("The database server was stopped, so Dagster's pages stop too.")
+    else:
+        output.note("Stopping Dagster's pages; the servers go on, `candela down` stops them.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from psycopg import sql
+
 from candela.candles.gaps import list_gaps
 from candela.commands.output import table
 from candela.market.timeframe import ROLLUPS, Timeframe
@@ -108,8 +110,8 @@ def _rollups(connection: psycopg.Connection, done: Done) -> dict[str, Any]:
         return {"error": None, "changed_ranges": 0}
     counts: dict[str, int] = {}
     for timeframe in ROLLUPS:
-        # The name comes from a constant list, not from a person.
-        row = connection.execute(f"SELECT count(*) FROM market.candles_{timeframe}").fetchone()  # noqa: S608 # pyright: ignore[reportArgumentType, reportCallIssue]
+        relation = sql.Identifier("market", f"candles_{timeframe}")
+        row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(relation)).fetchone()
         counts[str(timeframe)] = cast("int", row[0]) if row else 0
     return {
         "error": None,
@@ -157,7 +159,7 @@ def describe(data: dict[str, Any]) -> str:
     if parts["waiting"]:
         lines += [
             "",
-            f"{parts['waiting']} months of venues are left to the schedules: they run with the pages.",
+            f"{parts['waiting']} months of venues are left to the schedules, next to the pages.",
         ]
     return "\n".join(lines)
 

@@ -64,9 +64,10 @@ class Pages:
         self._host = host
         self._environment = dict(environment)
         self._children: list[Child] = []
+        self._record = home.path / _RECORD
+        _end_leftovers(self._record)  # they would hold the port
         self._port = free_port(host, port)
         self._code_port = free_port("127.0.0.1", 0)
-        self._record = home.path / _RECORD
 
     @property
     def url(self) -> str:
@@ -82,7 +83,6 @@ class Pages:
 
     def start_pages(self) -> None:
         """Start the code server and the web server; neither does anything by itself."""
-        _end_leftovers(self._record)
         workspace = self._home.path / "workspace.yaml"
         # One code server for the pages and the daemon: each would else start one of its own.
         workspace.write_text(
@@ -141,14 +141,17 @@ class Pages:
 
     def stop(self) -> None:
         """End the processes, the daemon first, so that nothing new is started on the way."""
-        for child in reversed(self._children):
-            if child.process.poll() is None:
-                child.process.send_signal(signal.SIGTERM)
-                try:
-                    child.process.wait(_STOP_S)
-                except subprocess.TimeoutExpired:
-                    child.process.kill()
-                    child.process.wait()
+        running = [child.process for child in reversed(self._children)]
+        for process in running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_S
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         self._children.clear()
         self._record.unlink(missing_ok=True)
 
@@ -170,7 +173,7 @@ class Pages:
 
     def _answers(self) -> bool:
         """Whether the pages are there and show the definitions: they come up without them."""
-        question = urllib.request.Request(
+        question = urllib.request.Request(  # noqa: S310 - our own address
             f"{self.url}/graphql",
             data=json.dumps({"query": _LOADED}).encode(),
             headers={"Content-Type": "application/json"},
@@ -180,7 +183,8 @@ class Pages:
                 said = cast("dict[str, Any]", json.load(answer))
         except (urllib.error.URLError, OSError, json.JSONDecodeError):
             return False
-        return bool((said.get("data") or {}).get("repositoriesOrError", {}).get("nodes"))
+        data = cast("dict[str, dict[str, list[object]]]", said.get("data") or {})
+        return bool(data.get("repositoriesOrError", {}).get("nodes"))
 
     @staticmethod
     def _failure(child: Child, what: str) -> PagesFailed:
@@ -271,7 +275,7 @@ def _url_of(path: Path) -> str:
 
 
 def running_pages(pages: Pages, is_over: Callable[[], bool], look_s: float = 1.0) -> None:
-    """Watch the processes until it is over; an end by themselves is an error."""
+    """Watch the processes until it is over; an end by themselves before that is an error."""
     while not is_over():
         pages.check()
         time.sleep(look_s)

@@ -25,6 +25,7 @@ CREATE TABLE market.batches (
     CONSTRAINT ck_batches_span CHECK (from_at < to_at)
 );
 CREATE INDEX ix_batches_series ON market.batches (instrument_id, timeframe_s, batch_id);
+CREATE INDEX ix_batches_known_at ON market.batches (instrument_id, known_at);
 COMMENT ON TABLE market.batches IS 'one transaction that wrote candles of one series';
 COMMENT ON COLUMN market.batches.source IS 'file name, or venue and call; never a secret';
 COMMENT ON COLUMN market.batches.source_digest IS 'sha256 of the file or of the answers read';

@@ -1,5 +1,5 @@
 -- Job: what was refused, which candles are absent and why, what was fetched so far.
--- Reads: nothing. Writes: quarantine, gaps, fetch_cursors, rollup_ranges, funding_rates.
+-- Reads: nothing. Writes: quarantine, gaps, gap_looks, fetch_cursors, rollup_ranges, funding_rates.
 -- Lock: none on existing tables.
 CREATE TABLE market.quarantine (
     quarantine_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -17,7 +17,9 @@ CREATE TABLE market.quarantine (
     refused_at timestamptz NOT NULL DEFAULT now(),
     run_id text,
     CONSTRAINT pk_quarantine PRIMARY KEY (quarantine_id),
-    CONSTRAINT uq_quarantine_entry UNIQUE (source_digest, row_number, check_name, column_name)
+    CONSTRAINT uq_quarantine_entry UNIQUE NULLS NOT DISTINCT (
+        source_digest, instrument, timeframe_s, row_number, check_name, column_name
+    )
 );
 COMMENT ON COLUMN market.quarantine.row_number IS
 'counted from 1 over the data rows; 0 is the file as a whole';
@@ -42,6 +44,17 @@ CREATE TABLE market.gaps (
 );
 COMMENT ON COLUMN market.gaps.from_at IS 'start of the first absent candle';
 COMMENT ON COLUMN market.gaps.to_at IS 'start of the first present candle after the gap';
+
+CREATE TABLE market.gap_looks (
+    instrument_id integer NOT NULL,
+    timeframe_s integer NOT NULL,
+    batch_id bigint NOT NULL,
+    CONSTRAINT pk_gap_looks PRIMARY KEY (instrument_id, timeframe_s),
+    CONSTRAINT fk_gap_looks_instrument FOREIGN KEY (instrument_id)
+    REFERENCES market.instruments (instrument_id)
+);
+COMMENT ON TABLE market.gap_looks IS
+'the last batch of a series whose span was searched for gaps: spans of later ones are still to be';
 
 CREATE TABLE market.fetch_cursors (
     instrument_id integer NOT NULL,

@@ -1,8 +1,8 @@
-"""What the pipelines' tests do with files: make them sources, bring them in, look at the outcome."""
+"""What the pipelines' tests do with files: make them sources, bring them in, look at them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import dagster as dg
 
@@ -35,7 +35,11 @@ def add(platform: Platform, path: Path) -> None:
 
 def bring(instance: dg.DagsterInstance, platform: Platform) -> Done:
     """Materialise what is not as its sources are."""
-    return materialise(instance, platform, progress=lambda *_: None)
+    return materialise(instance, platform, progress=_show_nothing)
+
+
+def _show_nothing(what: str, share: float, rows: int) -> None:
+    """Take the progress and leave it."""
 
 
 def plan(instance: dg.DagsterInstance, platform: Platform) -> Plan:
@@ -49,10 +53,10 @@ def stored(platform: Platform) -> pl.DataFrame:
     return read_candles(platform.database, BTC, HOUR).frame
 
 
-def count(database: Database, query: str) -> int:
+def count(database: Database, query: LiteralString) -> int:
     """Return the one number that a query gives."""
     with database.connect(Role.PIPELINES, autocommit=True) as connection:
-        row = connection.execute(query).fetchone()  # pyright: ignore[reportArgumentType, reportCallIssue]
+        row = connection.execute(query).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -72,7 +76,9 @@ def checks(
         if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             continue  # its run was killed before it got there
         evaluation = event.asset_check_evaluation_data
-        metadata = {key: value.value for key, value in evaluation.metadata.items()}
+        metadata: dict[str, object] = {
+            key: value.value for key, value in evaluation.metadata.items()
+        }
         assert evaluation.partition is not None
         found.setdefault(
             evaluation.partition, (evaluation.passed, evaluation.severity.value, metadata)

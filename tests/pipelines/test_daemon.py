@@ -1,4 +1,4 @@
-"""Dagster's own processes on PostgreSQL: a run through the queue, and one whose process is killed."""
+"""Dagster's own processes on PostgreSQL: a run through the queue, one that is killed."""
 
 from __future__ import annotations
 

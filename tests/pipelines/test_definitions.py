@@ -90,7 +90,9 @@ def test_sensors_when_there_is_nothing_then_ask_for_nothing(
 
 
 def test_suite_when_generated_then_one_result_a_check_of_the_contract() -> None:
-    frame = remarks_frame(made_up(48, timeframe=HOUR), HOUR, START.replace(year=2027), MonthFigures(), [])
+    frame = remarks_frame(
+        made_up(48, timeframe=HOUR), HOUR, START.replace(year=2027), MonthFigures(), []
+    )
     (result,) = run_suite({"a": frame}).values()
     assert [one.check for one in result.results] == list(CHECKS)
     assert not any(one.found for one in result.results)

@@ -25,7 +25,7 @@ _MONTHS_PER_RUN = 12
 
 
 @dg.asset(
-    group_name="candles",
+    group_name="market_data",
     partitions_def=PARTITIONS,
     backfill_policy=dg.BackfillPolicy.multi_run(_MONTHS_PER_RUN),
     deps=["instruments"],

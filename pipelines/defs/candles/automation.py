@@ -23,7 +23,7 @@ WHERE i.venue = %s AND i.symbol = %s AND b.timeframe_s = %s
 """
 
 
-@dg.sensor(
+@dg.sensor(  # pyright: ignore[reportUnknownMemberType]
     job=update_candles,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -49,7 +49,7 @@ def changed_files(
     )
 
 
-@dg.sensor(
+@dg.sensor(  # pyright: ignore[reportUnknownMemberType]
     job=update_candles,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -74,7 +74,7 @@ def unfinished_months(
     )
 
 
-@dg.schedule(
+@dg.schedule(  # pyright: ignore[reportUnknownMemberType]
     job=keep_candles_current,
     cron_schedule="*/5 * * * *",
     execution_timezone="UTC",
@@ -99,12 +99,7 @@ def keep_current(
             ).fetchone()
             if row is not None and row[0] is not None and row[0] + series.timeframe.delta > now:
                 continue
-            wanted.append(
-                dg.RunRequest(
-                    partition_key=series.partition(month_of(now)),
-                    tags={"candela/venue": series.instrument.venue},
-                )
-            )
+            wanted.append(_request(Span(series, (month_of(now),))))
     return wanted or dg.SkipReason("No candle of a venue source is due.")
 
 
@@ -122,8 +117,7 @@ def _stats(connection: object) -> dict[str, list[int]]:
 
 
 def _request(span: Span) -> dg.RunRequest:
-    # The present month of a venue is asked for again under the same keys: no run key, the plan
-    # itself knows what is done.
+    # No run key: a month is asked for again when it has grown, and the plan knows what is done.
     return dg.RunRequest(
         tags=span.run_tags() | {"candela/venue": span.series.instrument.venue},
     )

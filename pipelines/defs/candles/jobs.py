@@ -9,7 +9,7 @@ from pipelines.defs.quality.checks import contract_checks
 
 __all__ = ["keep_candles_current", "update_candles"]
 
-update_candles = dg.define_asset_job(
+update_candles = dg.define_asset_job(  # pyright: ignore[reportUnknownMemberType]
     "update_candles",
     selection=dg.AssetSelection.assets(candles, candle_gaps, candle_quality)
     | dg.AssetSelection.checks(contract_checks),
@@ -18,7 +18,7 @@ update_candles = dg.define_asset_job(
 
 # Every few minutes a month only grows by a few candles, each judged as it came in; the suite looks
 # at the month as a whole every night.
-keep_candles_current = dg.define_asset_job(
+keep_candles_current = dg.define_asset_job(  # pyright: ignore[reportUnknownMemberType]
     "keep_candles_current",
     selection=dg.AssetSelection.assets(candles, candle_gaps, candle_quality).without_checks(),
     description="Fetch what a venue has closed since the last time.",

@@ -18,7 +18,7 @@ _LISTED = 50
 
 
 @dg.asset(
-    group_name="candles",
+    group_name="market_data",
     partitions_def=PARTITIONS,
     backfill_policy=dg.BackfillPolicy.multi_run(12),
     deps=["candles"],

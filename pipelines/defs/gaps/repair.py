@@ -54,13 +54,13 @@ def ask_for_gaps(context: OpExecutionContext, platform: dg.ResourceParam[Platfor
     )
 
 
-@dg.job(tags={"candela/exclusive": "repair"})
+@dg.job(tags={"candela/exclusive": "repair"})  # pyright: ignore[reportUnknownMemberType]
 def repair_candle_gaps() -> None:
     """Ask the venues again for gaps."""
     ask_for_gaps()
 
 
-@dg.schedule(
+@dg.schedule(  # pyright: ignore[reportUnknownMemberType]
     job=repair_candle_gaps,
     cron_schedule="17 * * * *",
     execution_timezone="UTC",
@@ -75,7 +75,8 @@ def repair_every_hour(
         row = connection.execute(
             "SELECT count(*) FROM market.gaps AS g"
             " INNER JOIN market.candle_sources AS s USING (instrument_id, timeframe_s)"
-            " WHERE s.kind = 'exchange' AND s.is_active AND g.reason <> 'closed'"
+            " WHERE s.kind = 'exchange' AND s.is_active"
+            " AND g.reason IN ('not_fetched', 'source_hole')"
             " AND g.repair_attempts < 5"
         ).fetchone()
     if row is None or not row[0]:

@@ -20,7 +20,7 @@ GROUP BY i.venue, v.kind, v.source, v.refreshed_at ORDER BY i.venue
 
 
 @dg.asset(
-    group_name="market",
+    group_name="market_data",
     kinds={"postgres"},
     description=(
         "Instruments by venue, delisted ones kept. Only venues with a registered exchange source"

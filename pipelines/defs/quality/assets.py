@@ -15,7 +15,7 @@ __all__ = ["candle_quality"]
 
 
 @dg.asset(
-    group_name="candles",
+    group_name="market_data",
     partitions_def=PARTITIONS,
     backfill_policy=dg.BackfillPolicy.multi_run(12),
     deps=["candles", "candle_gaps"],

@@ -59,7 +59,7 @@ def contract_checks(
 ) -> Iterator[Any]:
     """Judge what is stored of the selected months."""
     chosen = [spec for spec in (REFUSED, FLAGGED) if spec.key in context.selected_asset_check_keys]
-    keys = context.op_execution_context.partition_keys
+    keys = list(context.op_execution_context.partition_keys)
     targets = _latest(context.instance, keys)
     with explained():
         for span in selected(keys):

@@ -1,4 +1,6 @@
 """A small picture of one partition: closes, what was flagged or refused, what is absent."""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -32,27 +34,40 @@ def picture(
     """
     # matplotlib takes a second to load. Figures are made without pyplot, which would keep them.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
     step = max(1, candles.height // _POINTS)
     line = candles.gather_every(step)
-    axes.plot(_times(line), line["close"].to_list(), color="#1f5fa8", linewidth=0.8)
+    axes.plot(date2num(_times(line)), line["close"].to_list(), color="#1f5fa8", linewidth=0.8)
     flagged = candles.filter(pl.col("flags") != 0)
     if flagged.height:
         axes.plot(
-            _times(flagged), flagged["close"].to_list(), "o", color="#d98200", ms=4, label="flagged"
+            date2num(_times(flagged)),
+            flagged["close"].to_list(),
+            "o",
+            color="#d98200",
+            ms=4,
+            label="flagged",
         )
     refused = [one.time for one in refusals if one.time is not None]
     if refused:
         axes.plot(
-            refused, [axes.get_ylim()[0]] * len(refused), "x", color="#c0161d", label="refused"
+            date2num(refused),
+            [axes.get_ylim()[0]] * len(refused),
+            "x",
+            color="#c0161d",
+            label="refused",
         )
     for number, (start, end, _, _) in enumerate(figures.gaps):
         axes.axvspan(
-            start, end, color="#888888", alpha=0.35, label="absent" if not number else None
+            float(date2num(start)),
+            float(date2num(end)),
+            color="#888888",
+            alpha=0.35,
+            label="absent" if not number else None,
         )
     if flagged.height or refused or figures.gaps:
         axes.legend(loc="best", fontsize=7, frameon=False)

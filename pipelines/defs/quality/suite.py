@@ -1,4 +1,5 @@
 """The suite of Great Expectations, generated from the one list of checks of the data contract."""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
@@ -139,8 +140,9 @@ def _validate(frames: Mapping[str, pl.DataFrame]) -> dict[str, SuiteResult]:
     found: dict[tuple[str, str], list[str]] = {}
     for one in outcome.results:
         name = cast("str", one.expectation_config.kwargs["column"])
-        for entry in one.result.get("unexpected_index_list") or []:
-            found.setdefault((entry["partition"], name), []).append(str(entry[name]))
+        entries = cast("list[dict[str, str]]", one.result.get("unexpected_index_list") or [])
+        for entry in entries:
+            found.setdefault((entry["partition"], name), []).append(entry[name])
     return {
         partition: SuiteResult(
             frame.height,
@@ -159,15 +161,22 @@ def _suite() -> Any:
     """Make the suite: one expectation a check, its severity and what it says in the notes."""
     # Great Expectations takes seconds to load and 230 MiB: only where checks run.
     import great_expectations as gx
-    from great_expectations import expectations as gxe
+    from great_expectations.expectations.core.expect_column_values_to_be_null import (
+        ExpectColumnValuesToBeNull,
+    )
+    from great_expectations.expectations.metadata_types import FailureSeverity
 
     _batches()
     return gx.ExpectationSuite(
         name="data_contract",
         expectations=[
-            gxe.ExpectColumnValuesToBeNull(
+            ExpectColumnValuesToBeNull(
                 column=check.name,
-                severity="critical" if check.severity == "refuse" else "warning",
+                severity=(
+                    FailureSeverity.CRITICAL
+                    if check.severity == "refuse"
+                    else FailureSeverity.WARNING
+                ),
                 notes=check.summary,
             )
             for check in CHECKS

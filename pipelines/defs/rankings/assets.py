@@ -16,7 +16,7 @@ _SHOWN = 10
 
 
 @dg.asset(
-    group_name="market",
+    group_name="market_data",
     deps=["instruments"],
     kinds={"postgres"},
     description=(

@@ -8,7 +8,7 @@ from pipelines.resources import Platform
 
 __all__ = ["market_every_5_minutes", "refresh_market"]
 
-refresh_market = dg.define_asset_job(
+refresh_market = dg.define_asset_job(  # pyright: ignore[reportUnknownMemberType]
     "refresh_market",
     selection=dg.AssetSelection.assets("instruments", "instrument_rankings"),
     tags={"candela/exclusive": "market"},
@@ -16,7 +16,7 @@ refresh_market = dg.define_asset_job(
 )
 
 
-@dg.schedule(
+@dg.schedule(  # pyright: ignore[reportUnknownMemberType]
     job=refresh_market,
     cron_schedule="*/5 * * * *",
     execution_timezone="UTC",

@@ -14,7 +14,7 @@ __all__ = ["candle_rollups"]
 
 
 @dg.asset(
-    group_name="candles",
+    group_name="market_data",
     deps=["candles"],
     kinds={"postgres"},
     tags={"candela/exclusive": "rollups"},

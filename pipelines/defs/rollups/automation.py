@@ -11,13 +11,13 @@ __all__ = ["refresh_rollups_and_catalogue", "refresh_stale_rollups", "stale_roll
 # Two at once would only wait for each other's lock.
 _ONE_AT_A_TIME = {"candela/exclusive": "rollups"}
 
-refresh_stale_rollups = dg.define_asset_job(
+refresh_stale_rollups = dg.define_asset_job(  # pyright: ignore[reportUnknownMemberType]
     "refresh_stale_rollups",
     selection=dg.AssetSelection.assets(candle_rollups),
     tags=_ONE_AT_A_TIME,
     description="Refresh the rollups for the spans whose candles changed.",
 )
-refresh_rollups_and_catalogue = dg.define_asset_job(
+refresh_rollups_and_catalogue = dg.define_asset_job(  # pyright: ignore[reportUnknownMemberType]
     "refresh_rollups_and_catalogue",
     selection=dg.AssetSelection.assets(candle_rollups) | dg.AssetSelection.assets("instruments"),
     tags=_ONE_AT_A_TIME,
@@ -26,7 +26,7 @@ refresh_rollups_and_catalogue = dg.define_asset_job(
 _CHANGED = "SELECT max(range_id) FROM market.rollup_ranges"
 
 
-@dg.sensor(
+@dg.sensor(  # pyright: ignore[reportUnknownMemberType]
     job=refresh_stale_rollups,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,

@@ -20,7 +20,7 @@ _BETWEEN_LOOKS = timedelta(seconds=12)
 _LONGEST_START = timedelta(minutes=5)
 
 
-@dg.sensor(
+@dg.sensor(  # pyright: ignore[reportUnknownMemberType]
     minimum_interval_seconds=_LOOK_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -144,6 +145,22 @@ def test_import_when_only_some_months_are_wanted_then_only_those_are_stored(
     whole = import_file(writer, path, options, clock=CLOCK)
     (series,) = whole.series.values()
     assert (series.new, series.unchanged) == (71 * 24, 29 * 24)
+
+
+def test_import_when_months_are_imported_one_by_one_then_their_spans_meet(
+    writer: psycopg.Connection, tmp_path: Path
+) -> None:
+    hours = made_up(24 * 100, timeframe=HOUR)
+    # Absent across the edge of January and February: the file answers for it all the same.
+    path = write_csv(without(hours, list(range(740, 750))), tmp_path / "a.csv")
+    options = ReadOptions(instrument=BTC, timeframe=HOUR)
+    months = [datetime(2024, month, 1, tzinfo=UTC) for month in (1, 2, 3, 4, 5)]
+    for first, after in pairwise(months):
+        import_file(writer, path, options, clock=CLOCK, months=(first, after))
+    spans = writer.execute("SELECT from_at, to_at FROM market.batches ORDER BY 1").fetchall()
+    assert spans == [*pairwise([*months[:4], START + timedelta(days=100)])]
+    gaps = writer.execute("SELECT reason, candles_missing FROM market.gaps").fetchall()
+    assert gaps == [("source_hole", 10)]
 
 
 def test_import_when_symbols_alternate_then_each_series_gets_its_own(
