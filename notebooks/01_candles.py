@@ -55,7 +55,7 @@ price.vlines(times, days["low"].to_numpy(), days["high"].to_numpy(), colors=colo
 price.vlines(times, days["open"].to_numpy(), days["close"].to_numpy(), colors=colour, linewidth=2)
 price.set_ylabel("EUR")
 price.set_title("bitvavo:BTC/EUR, days rolled up from hours")
-volume.bar(times, days["volume"].to_numpy(), width=1, color="#8a8f98")
+volume.bar(times, days["volume"].to_numpy(), width=timedelta(days=1), color="#8a8f98")
 volume.set_ylabel("BTC a day")
 plt.show()
 
@@ -103,7 +103,8 @@ present = (
     .with_columns(share=pl.col("candles") / pl.col("hours"))
 )
 figure, axis = plt.subplots(figsize=(11, 2.6), layout="constrained")
-axis.bar(present["month"].to_numpy(), 100 * (1 - present["share"].to_numpy()), width=25)
+absent = 100 * (1 - present["share"].to_numpy())
+axis.bar(present["month"].to_numpy(), absent, width=timedelta(days=25), align="edge")
 axis.set_ylabel("hours absent, %")
 axis.set_title("bitvavo:BTC/EUR: completeness by month")
 plt.show()
