@@ -183,8 +183,8 @@ RETURNING (xmax = 0)
 """
 
 
-# A series that arrives can show a neighbour's hole to be the venue's outage, if it is silent too and
-# so are all others, or not to be one, if it trades. Who traded before has its say in the record.
+# A series that arrives can show a neighbour's hole to be the venue's outage, if it is silent then
+# and all others too, or not to be one, if it trades. What others say is in the record already.
 _JUDGE_NEIGHBOURS: Final = """
 SELECT g.instrument_id, g.from_at, g.to_at, g.reason <> 'outage' AS is_outage
 FROM market.gaps AS g

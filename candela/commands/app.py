@@ -32,6 +32,7 @@ class Stopped(CandelaError):
     status = 499
     code = "stopped"
 
+
 app = typer.Typer(
     name="candela",
     help="Candles in, proved, rolled up and read. Every command takes --json for scripts.",
@@ -79,7 +80,7 @@ def main() -> None:
         _explain(ended, as_json=as_json)
         raise
     except KeyboardInterrupt:
-        report_error(_stopped(), as_json=as_json)
+        _say_stopped(as_json=as_json)
         raise SystemExit(EXIT_STOPPED) from None
 
 
@@ -92,11 +93,15 @@ def _explain(ended: SystemExit, *, as_json: bool) -> None:
             hint = "The same words with --help instead show what is possible."
             report_error(BadUsage(why.format_message(), hint), as_json=True)
     elif why is not None and isinstance(why.__cause__, KeyboardInterrupt):
-        report_error(_stopped(), as_json=as_json)
+        _say_stopped(as_json=as_json)
 
 
-def _stopped() -> Stopped:
-    return Stopped("Stopped. What was stored stays; the same command goes on from there.")
+def _say_stopped(*, as_json: bool) -> None:
+    stopped = Stopped("Stopped. What was stored stays; the same command goes on from there.")
+    if as_json:
+        report_error(stopped, as_json=True)
+    else:
+        sys.stderr.write(f"\n{stopped.message}\n")
 
 
 if __name__ == "__main__":

@@ -276,39 +276,36 @@ def show_gaps(
             reason=reason,
             limit=limit + 1,
         )
+    summed: list[dict[str, Any]] = [
+        {
+            "instrument": one[0],
+            "timeframe": str(Timeframe(one[1])),
+            "reason": one[2],
+            "gaps": one[3],
+            "candles_missing": one[4],
+        }
+        for one in sums
+    ]
+    found: list[dict[str, Any]] = [
+        {
+            "instrument": gap.instrument,
+            "timeframe": str(Timeframe(gap.timeframe_s)),
+            "from": gap.from_at,
+            "to": gap.to_at,
+            "candles_missing": gap.candles_missing,
+            "reason": gap.reason,
+        }
+        for gap in gaps[:limit]
+    ]
     is_cut = len(gaps) > limit
-    gaps = gaps[:limit]
-    data = {
-        "sums": [
-            {
-                "instrument": one[0],
-                "timeframe": str(Timeframe(one[1])),
-                "reason": one[2],
-                "gaps": one[3],
-                "candles_missing": one[4],
-            }
-            for one in sums
-        ],
-        "gaps": [
-            {
-                "instrument": gap.instrument,
-                "timeframe": str(Timeframe(gap.timeframe_s)),
-                "from": gap.from_at,
-                "to": gap.to_at,
-                "candles_missing": gap.candles_missing,
-                "reason": gap.reason,
-            }
-            for gap in gaps
-        ],
-        "is_cut": is_cut,
-    }
-    if not data["sums"]:
+    data = {"sums": summed, "gaps": found, "is_cut": is_cut}
+    if not summed:
         output.result(data, "No gaps are recorded.")
         return
     columns = ["instrument", "timeframe", "reason", "gaps", "candles_missing"]
     listed = ["instrument", "timeframe", "from", "to", "candles_missing", "reason"]
-    text = table(columns, [[one[name] for name in columns] for one in data["sums"]])
-    text += "\n\n" + table(listed, [[one[name] for name in listed] for one in data["gaps"]])
+    text = table(columns, [[one[name] for name in columns] for one in summed])
+    text += "\n\n" + table(listed, [[one[name] for name in listed] for one in found])
     if is_cut:
         text += f"\n... and more than these {limit:,}; --limit lists more"
     output.result(data, text)

@@ -61,8 +61,8 @@ def import_rates(
                 }
             )
             texts.append(
-                f"{file.name}: {report.rows:,} settlements of {len(report.instruments)} instruments,"
-                f" {report.written:,} written, {report.unchanged:,} unchanged,"
+                f"{file.name}: {report.rows:,} settlements of {len(report.instruments)}"
+                f" instruments, {report.written:,} written, {report.unchanged:,} unchanged,"
                 f" {report.refused:,} refused"
             )
     output.result({"files": told}, "\n".join(texts))

@@ -200,7 +200,11 @@ class Database:
 
 
 _SERVER_SPOKE = "FATAL:"
-_RECOVERING = ("the database system is starting up", "the database system is in recovery mode")
+_RECOVERING = (
+    "the database system is starting up",
+    "the database system is in recovery mode",
+    "the database system is not yet accepting connections",
+)
 _PASSING = ("starting up", "shutting down", "recovery", "too many clients", "connection slots")
 _HINTS = (
     ("password authentication failed", "Correct user and password in the URL."),

@@ -200,7 +200,7 @@ def _sample(
 ) -> list[list[float | None]]:
     """Return the numbers of the first rows, None where a field is none."""
     cut = [split_line(line, separator) for _, line in rows[:_SAMPLE]]
-    decimal = _decimal([text for fields in cut for text in fields[1:]], separator, options)
+    decimal = _decimal([text for fields in cut for text in fields[1:]], options)
     return [[_number(text, decimal) for text in fields] for fields in cut if len(fields) == width]
 
 
@@ -222,7 +222,7 @@ def _finish(start: _Start, options: ReadOptions) -> Dialect:
         _choose_volume(columns, header, fitting, start.header_line)
     numbers = [columns.at[thing] for thing in _NUMBERS if thing in columns.at]
     cells = [fields[place] for fields in fitting for place in numbers]
-    decimal = _decimal(cells, start.separator, options)
+    decimal = _decimal(cells, options)
     _some_numbers(fitting, columns, decimal, rows[0][0])
     stamps = [_time_text(fields, columns) for fields in fitting]
     stamps = [text for text in stamps if text.casefold() not in ABSENT]
@@ -262,7 +262,7 @@ def _fitting(start: _Start) -> list[list[str]]:
         return fitting
     number, line = start.rows[0]
     if len(sample) == 1 and len(sample[0]) < start.width:
-        message = f"The only row has {len(sample[0])} of {start.width} columns: the file is cut off."
+        message = f"The only row has {len(sample[0])} of {start.width} columns: it is cut off."
         raise FileUnreadable(
             "truncated_file",
             message,
@@ -270,6 +270,7 @@ def _fitting(start: _Start) -> list[list[str]]:
             line=number,
             row=1,
             value=line[:80],
+            rows=1,
         )
     message = f"The header has {start.width} columns, the first rows have {len(sample[0])}."
     raise FileUnreadable(
@@ -323,7 +324,7 @@ def _choose_volume(
     columns.at["volume"] = fitting[0]
 
 
-def _decimal(cells: list[str], separator: str, options: ReadOptions) -> str:
+def _decimal(cells: list[str], options: ReadOptions) -> str:
     """Tell the decimal mark; three digits after a comma may as well be thousands."""
     if options.decimal is not None:
         return options.decimal

@@ -30,7 +30,11 @@ _BLOCK: Final = 1 << 20
 
 
 class RawFile(io.RawIOBase):
-    """A file that hashes what is read from it, once from start to end, and counts it."""
+    """A file that hashes what is read from it, once from start to end, and counts it.
+
+    It ends where it ended when it was opened, so that of a file that grows the digest is that of
+    the rows that were read.
+    """
 
     def __init__(self, stream: IO[bytes], total: int) -> None:
         super().__init__()
@@ -51,6 +55,7 @@ class RawFile(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Read bytes, hashing those not hashed yet if they continue the hashed ones."""
         at = self._stream.tell()
+        buffer = memoryview(buffer)[: max(0, self.total - at)]
         count = cast("io.BufferedReader", self._stream).readinto(buffer)
         if at <= self._hashed < at + count:
             self._hash.update(memoryview(buffer)[self._hashed - at : count])
@@ -69,7 +74,7 @@ class RawFile(io.RawIOBase):
     def digest(self) -> str:
         """Return the sha256 of the whole file, reading what was not read yet."""
         self._stream.seek(self._hashed)
-        while block := self._stream.read(_BLOCK):
+        while block := self._stream.read(min(_BLOCK, self.total - self._hashed)):
             self._hash.update(block)
             self._hashed += len(block)
         self.done = self._hashed
@@ -135,7 +140,7 @@ def _refuse_odd_name(path: Path) -> None:
     shown = str(path).encode("utf-8", "backslashreplace").decode()
     if shown == str(path):
         return
-    message = f"The name {shown!r} is not UTF-8."
+    message = f"The name {shown} is not UTF-8."
     raise FileUnreadable("not_a_file", message, "Rename the file.")
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from candela.files.options import ReadOptions
     from candela.files.series import SeriesTable
 
-__all__ = ["ParquetRows", "open_parquet", "parquet_frame"]
+__all__ = ["ParquetRows", "count_rows", "open_parquet", "parquet_frame"]
 
 _BATCH: Final = 131_072
 _BUFFER: Final = 1 << 20
@@ -204,6 +204,18 @@ def _ends_well(path: Path) -> bool:
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0][:200].rstrip(".")
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a Parquet file has, as its end says.
+
+    Raises
+    ------
+    FileUnreadable
+        It is cut off or damaged.
+    """
+    with open_parquet(path) as file:
+        return int(file.metadata.num_rows)
 
 
 def parquet_frame(path: Path) -> pl.DataFrame:

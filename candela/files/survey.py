@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from candela.files.series import UNNAMED
 from candela.files.unreadable import FileUnreadable
 from candela.market.timeframe import Timeframe
 from candela.quality.rows import EARLIEST_US, to_micros
@@ -85,7 +86,6 @@ class _Course:
             del self.steps[0]
             self.sample.append(time[:room].copy())
         return signs
-
 
     def recount(self, times: list[NDArray[np.int64]]) -> None:
         """Count the steps anew, between sorted times."""
@@ -231,7 +231,9 @@ class Survey:
         for number, timeframe in enumerate(table.timeframes):
             course = self._courses.get(number)
             if timeframe is None and common is not None and course is not None:
-                _refuse_mixture(course, common, str(table.instruments[number]))
+                instrument = table.instruments[number]
+                name = "The file" if instrument == UNNAMED else str(instrument)
+                _refuse_mixture(course, common, name)
             found.append(timeframe or common or told[0])
         for number, course in self._courses.items():
             if number < len(found):

@@ -86,7 +86,7 @@ class TextBlocks:
             if start.startswith(mark):
                 message = f"{self._opened.path.name} is {name}, which is not read."
                 hint = "Candles are read from CSV text and from Parquet."
-                raise FileUnreadable("encoding", message, hint)
+                raise FileUnreadable("wrong_header", message, hint)
         strange = len(sample) - len(sample.translate(None, _CONTROL))
         if strange > _BINARY_SHARE * len(sample):
             message = f"{self._opened.path.name} is not text: it has {strange} control characters."
@@ -138,6 +138,8 @@ class TextBlocks:
             yield self._clean(carry)
 
     def _clean(self, block: bytes) -> bytes:
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n")
         if b"\r" in block:
             block = _ENDS.sub(b"\n", block).replace(b"\r", b"\n")
         if not block.isascii():

@@ -154,6 +154,7 @@ def test_plain_database_when_the_server_gains_the_extension_then_upgraded_on_dem
         assert refresh_rollups(database).variant == "plain"
         with database.connect(autocommit=True) as connection:
             connection.execute("CREATE EXTENSION timescaledb")
+        assert refresh_rollups(database).variant == "plain"
         report = migrate(database, oldest_timescale=OLDEST_TIMESCALE)
         assert (report.variant, report.can_upgrade, report.applied) == ("plain", True, [])
         report = migrate(database, oldest_timescale=OLDEST_TIMESCALE, upgrade=True)

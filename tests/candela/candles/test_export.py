@@ -85,3 +85,13 @@ def test_digest_when_instrument_differs_then_depends_on_values_only(
             batch(candles.frame.clone(), timeframe=HOUR, instrument=other)
         )
     assert read_candles(database, other, HOUR).digest == candles.digest
+
+
+def test_export_when_target_is_a_folder_then_refuses_even_if_told_to_overwrite(
+    candles: Candles, tmp_path: Path
+) -> None:
+    path = tmp_path / "btc.csv"
+    path.mkdir()
+    with pytest.raises(CannotExport, match="is a folder"):
+        export_candles(candles, path, overwrite=True)
+    assert list(tmp_path.iterdir()) == [path]

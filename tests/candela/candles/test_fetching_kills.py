@@ -110,3 +110,30 @@ def test_fetch_killed_fifty_times_leaves_no_gap_no_duplicate_and_refetches_one_p
     assert stored(database).equals(exchange.ledger.series["BTC/USDT"])
     assert all(one.status == 200 for one in exchange.log)
     assert refetched <= kills
+
+
+def test_fetch_killed_after_a_hole_has_it_recorded_by_the_next_that_goes_on(
+    database: Database, redis_url: str, exchange: ExchangeDouble
+) -> None:
+    minutes = 20_000
+    exchange.ledger.add("BTC/USDT", generated(START, minutes))
+    hole = (START + timedelta(minutes=500), START + timedelta(minutes=620))
+    exchange.ledger.cut("BTC/USDT", *hole)
+    exchange.time = ServerTime(START + timedelta(minutes=minutes + 5))
+    exchange.delay_s = 0.05
+    until = START + timedelta(minutes=minutes)
+    job = Job(database, redis_url, exchange.port, exchange.authority, BTC, START, until)
+    process = start(job)
+    deadline = time.monotonic() + 30
+    while progress(database)[1] < 5_000 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.join(10)
+    settle(exchange)
+    assert hole[1] < progress(database)[0] < until
+    last = start(job)
+    last.join(60)
+    assert last.exitcode == 0
+    with database.connect(Role.ANALYST) as connection:
+        gaps = connection.execute("SELECT from_at, to_at FROM market.gaps").fetchall()
+    assert gaps == [hole]
