@@ -11,13 +11,12 @@ from candela.candles.arrow import ArrowSession
 from candela.candles.duck import CandleSQL
 from candela.candles.read import Candles, read_candles
 from candela.candles.series import find_series
+from candela.candles.spans import When, instant
 from candela.db.connect import Role
 from candela.market.instrument import Instrument
 from candela.market.timeframe import Timeframe
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from candela.db.connect import Database
     from candela.settings import Settings
 
@@ -51,22 +50,23 @@ class Candela:
         self,
         instrument: Instrument | str,
         timeframe: Timeframe | str,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: When | None = None,
+        until: When | None = None,
         *,
-        as_of: datetime | None = None,
+        as_of: When | None = None,
     ) -> Candles:
         """Read candles whose start lies in [since, until), now or as known at ``as_of``.
 
-        See `candela.candles.read.read_candles`.
+        Instants may be datetimes, dates or ISO 8601 texts; without a zone they are UTC. See
+        `candela.candles.read.read_candles`.
         """
         return read_candles(
             self.database,
             Instrument.parse(instrument) if isinstance(instrument, str) else instrument,
             Timeframe.parse(timeframe) if isinstance(timeframe, str) else timeframe,
-            since,
-            until,
-            as_of=as_of,
+            instant(since),
+            instant(until),
+            as_of=instant(as_of),
         )
 
     def series(self) -> pl.DataFrame:

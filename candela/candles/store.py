@@ -13,6 +13,7 @@ from candela.candles.digest import candle_digest
 from candela.candles.quarantine import quarantine
 from candela.candles.turns import wait_for_turn
 from candela.errors import DataError
+from candela.market.instrument import likely_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,9 +118,15 @@ class CandleStore:
         self,
         instrument: Instrument,
         venue_kind: Literal["file", "exchange"] = "file",
-        kind: str = "spot",
+        kind: str | None = None,
     ) -> int:
-        """Return the instrument's id, adding instrument and venue where they are new."""
+        """Return the instrument's id, adding instrument and venue where they are new.
+
+        Parameters
+        ----------
+        kind
+            What it is, where the caller knows; else what its symbol looks like.
+        """
         if (known := self._ids.get(instrument)) is not None:
             return known
         with self._connection.transaction(), self._connection.cursor() as cursor:
@@ -147,7 +154,13 @@ class CandleStore:
                     # The empty update makes a racing insert of the same name return its row.
                     " ON CONFLICT (venue, symbol) DO UPDATE SET venue = excluded.venue"
                     " RETURNING instrument_id",
-                    (instrument.venue, instrument.symbol, kind, base, quote or None),
+                    (
+                        instrument.venue,
+                        instrument.symbol,
+                        kind or likely_kind(instrument.symbol),
+                        base,
+                        quote or None,
+                    ),
                 ).fetchone()
         assert found is not None  # noqa: S101 - RETURNING always gives the row
         self._ids[instrument] = cast("int", found[0])

@@ -13,10 +13,20 @@ from candela.commands import candles, db, funding, servers, sources
 from candela.commands.output import JsonFlag, Output, make_printable, report_error
 from candela.errors import CandelaError
 
-__all__ = ["EXIT_FAILED", "EXIT_STOPPED", "BadUsage", "Stopped", "app", "build", "main"]
+__all__ = [
+    "EXIT_FAILED",
+    "EXIT_STOPPED",
+    "BadUsage",
+    "DatabaseLost",
+    "Stopped",
+    "app",
+    "build",
+    "main",
+]
 
 EXIT_FAILED: Final = 1
 EXIT_STOPPED: Final = 130
+_AGAIN: Final = "What was stored stays; run the same command again."
 
 
 class BadUsage(CandelaError):
@@ -24,6 +34,14 @@ class BadUsage(CandelaError):
 
     status = 400
     code = "usage"
+
+
+class DatabaseLost(CandelaError):
+    """The database went away during the command, or refused a statement."""
+
+    status = 503
+    code = "database_lost"
+    retryable = True
 
 
 class Stopped(CandelaError):
@@ -76,12 +94,24 @@ def main() -> None:
     except CandelaError as error:
         report_error(error, as_json=as_json)
         raise SystemExit(getattr(error, "exit_code", EXIT_FAILED)) from None
+    except _database_errors() as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        report_error(
+            DatabaseLost(f"The database went away or refused: {first}", _AGAIN), as_json=as_json
+        )
+        raise SystemExit(EXIT_FAILED) from None
     except SystemExit as ended:
         _explain(ended, as_json=as_json)
         raise
     except KeyboardInterrupt:
         _say_stopped(as_json=as_json)
         raise SystemExit(EXIT_STOPPED) from None
+
+
+def _database_errors() -> type[BaseException] | tuple[type[BaseException], ...]:
+    """Return what a lost server raises, without loading the driver where nothing used it."""
+    driver = sys.modules.get("psycopg")
+    return driver.Error if driver is not None else ()
 
 
 def _explain(ended: SystemExit, *, as_json: bool) -> None:

@@ -19,6 +19,7 @@ from candela.commands.fileoptions import (
 )
 from candela.commands.instants import SinceOption, UntilOption, instant, ordered
 from candela.commands.output import JsonFlag, Output, table
+from candela.commands.quarantine import show_quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Candles: check, import, fetch, gaps, export.", no_args_is_help=True)
 app.command("fetch")(fetch)
+app.command("quarantine")(show_quarantine)
 
 _SHOWN = 20
 

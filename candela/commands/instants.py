@@ -1,21 +1,15 @@
-"""Instants as people type them: dates and times, UTC unless they say otherwise."""
+"""Options that take instants, and spans that are refused where they are empty."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from candela.errors import DataError
+if TYPE_CHECKING:
+    from datetime import datetime
 
-__all__ = ["BadInstant", "SinceOption", "UntilOption", "instant", "ordered"]
-
-
-class BadInstant(DataError):
-    """The text is not a date or a time."""
-
-    code = "bad_instant"
+__all__ = ["SinceOption", "UntilOption", "instant", "ordered"]
 
 
 SinceOption = Annotated[
@@ -34,14 +28,10 @@ def instant(text: str | None) -> datetime | None:
     BadInstant
         The text is neither.
     """
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text.strip())
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        message = f"{text!r} is not a date or a time."
-        raise BadInstant(message, "Write 2024-01-31, or 2024-01-31T12:00Z.") from None
+    # Late: the module of spans is light, the package around it is not.
+    from candela.candles import spans
+
+    return spans.instant(text)
 
 
 def ordered(
@@ -51,10 +41,12 @@ def ordered(
 
     Raises
     ------
-    BadInstant
+    BadSpan
         The first is not before the second.
     """
+    from candela.candles.spans import BadSpan
+
     if since is not None and until is not None and since >= until:
         message = f"There is nothing from {since:%Y-%m-%dT%H:%MZ} to {until:%Y-%m-%dT%H:%MZ}."
-        raise BadInstant(message, "Give a --since before --until.")
+        raise BadSpan(message, "Give a --since before --until.")
     return since, until

@@ -66,9 +66,11 @@ def add_venue_source(
     from candela.commands.places import open_command, pipelines_connection
     from candela.market.instrument import Instrument
     from candela.market.timeframe import Timeframe
+    from candela.venues.known import require_venue
 
     output = Output(as_json=as_json)
     instrument, length = Instrument(exchange.lower(), symbol), Timeframe.parse(timeframe)
+    require_venue(instrument.venue)
     clock = SystemClock()
     start = instant(since) or length.floor(clock.now())
     _, places = open_command(output)

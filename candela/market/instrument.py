@@ -8,9 +8,18 @@ from typing import Final
 
 from candela.errors import DataError
 
-__all__ = ["BadInstrument", "Instrument"]
+__all__ = ["BadInstrument", "Instrument", "likely_kind"]
 
 _VENUE: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,39}")
+# The currencies that trade around the clock on weekdays only, against each other and metals.
+# fmt: off
+_FIAT: Final = frozenset({
+    "AUD", "BRL", "CAD", "CHF", "CNH", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "ILS",
+    "INR", "JPY", "KRW", "MXN", "MYR", "NOK", "NZD", "PHP", "PLN", "RON", "RUB", "SEK", "SGD",
+    "THB", "TRY", "TWD", "USD", "ZAR",
+})
+# fmt: on
+_METALS: Final = frozenset({"XAG", "XAU", "XPD", "XPT"})
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:$+-]{0,59}")
 
 
@@ -53,3 +62,20 @@ class Instrument:
 
     def __str__(self) -> str:
         return f"{self.venue}:{self.symbol}"
+
+
+def likely_kind(symbol: str) -> str:
+    """Return what a symbol most likely is, where nobody says: for files, which name no kind.
+
+    ``perpetual`` with a settlement currency, ``fx`` and ``metal`` by their currencies, ``equity``
+    without a quote currency, else ``spot``.
+    """
+    pair, _, settlement = symbol.partition(":")
+    base, slash, quote = pair.partition("/")
+    if settlement:
+        return "perpetual"
+    if not slash:
+        return "equity"
+    if quote in _FIAT and base in _METALS:
+        return "metal"
+    return "fx" if quote in _FIAT and base in _FIAT else "spot"

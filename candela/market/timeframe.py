@@ -13,6 +13,7 @@ __all__ = ["ROLLUPS", "Timeframe", "UnknownTimeframe"]
 
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _PATTERN: Final = re.compile(r"([1-9][0-9]*)([smhdw])")
+_LONGEST_S: Final = 366 * 86_400
 # Weeks begin on Monday; the Unix epoch was a Thursday.
 _MONDAY_OFFSET_S: Final = 4 * 86_400
 
@@ -30,9 +31,9 @@ class Timeframe:
     seconds: int
 
     def __post_init__(self) -> None:
-        if self.seconds <= 0:
-            message = f"A timeframe must last at least one second, not {self.seconds}."
-            raise UnknownTimeframe(message)
+        if not 0 < self.seconds <= _LONGEST_S:
+            message = f"A timeframe lasts from one second to 366 days, not {self.seconds} s."
+            raise UnknownTimeframe(message, "Write one such as 1m, 5m, 1h, 4h, 1d, 1w.")
 
     @classmethod
     def parse(cls, text: str) -> Timeframe:

@@ -181,7 +181,6 @@ def test_record_when_fx_market_is_shut_at_the_weekend_then_closed(
 ) -> None:
     store = CandleStore(writer, FixedClock(NOW))
     euro = Instrument("oanda", "EUR/USD")
-    store.ensure_instrument(euro, kind="fx")
     # Friday 2024-01-05 21:00 to Sunday 21:00, and a hole on a Wednesday.
     week = made_up(24 * 10, timeframe=HOUR)
     frame = without(week, [*range(4 * 24 + 21, 6 * 24 + 21), 2 * 24 + 5, 2 * 24 + 6])

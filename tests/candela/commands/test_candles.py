@@ -113,6 +113,19 @@ def test_gaps_when_recorded_then_lists_them_with_reasons(
     assert "no_trades" in command_line("candles", "gaps").out
 
 
+def test_quarantine_when_rows_were_refused_then_lists_them(
+    command_line: Callable[..., Ran], bad: Path
+) -> None:
+    assert "Nothing was refused" in command_line("candles", "quarantine").out
+    command_line("candles", "import", bad, *BTC)
+    (entry,) = command_line("candles", "quarantine", "--json").data["entries"]
+    assert (entry["source"], entry["row"], entry["line"], entry["check"]) == (
+        "bad.csv", 100, 101, "high_lt_low",
+    )  # fmt: skip
+    assert command_line("candles", "quarantine", "--check", "null", "--json").data["entries"] == []
+    assert "high_lt_low" in command_line("candles", "quarantine").out
+
+
 def test_export_when_rolled_up_then_file_and_digest(
     command_line: Callable[..., Ran], tmp_path: Path
 ) -> None:
@@ -136,6 +149,8 @@ def test_export_when_rolled_up_then_file_and_digest(
         (("candles", "gaps", "--since", "yesterday"), "'yesterday' is not a date"),
         (("candles", "fetch", "kraken", "BTC/USD", "1m"), "--since"),
         (("sources", "stop", "999"), "No source 999"),
+        (("sources", "add", "krakn", "BTC/USD", "1m"), "Near it are kraken"),
+        (("candles", "gaps", "-t", "99999999w"), "366 days"),
     ],
 )
 def test_command_when_a_word_is_wrong_then_one_sentence_names_it(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from candela.commands.instants import BadInstant, instant
+from candela.candles.spans import BadInstant, instant
 from candela.commands.output import Output, make_printable
 from candela.db.connect import Role
 from tests.fixtures.candles import made_up, without
@@ -210,3 +210,20 @@ def test_import_when_ctrl_c_comes_then_says_that_it_can_go_on(
     said = json.loads(out)["error"]["message"] if as_json else err
     assert "goes on from there" in said
     assert "Traceback" not in err
+
+
+def test_command_when_the_database_goes_away_then_says_so_and_that_it_may_be_repeated(
+    command_line: Callable[..., Ran], database: Database, tmp_path: Path
+) -> None:
+    path = csv(tmp_path / "a.csv", made_up(300))
+    # Every statement of the role is refused once the table it writes to is gone.
+    with database.connect(autocommit=True) as connection:
+        connection.execute("ALTER TABLE market.candles RENAME TO candles_away")
+    try:
+        ran = command_line("candles", "import", path, "-i", "bitvavo:BTC/EUR", "--json")
+    finally:
+        with database.connect(autocommit=True) as connection:
+            connection.execute("ALTER TABLE market.candles_away RENAME TO candles")
+    assert ran.code == 1
+    assert ran.data["error"]["code"] == "database_lost"
+    assert ran.data["error"]["retryable"] is True
