@@ -9,6 +9,7 @@ from psycopg import sql
 
 from candela.candles.arrow import ArrowSession
 from candela.candles.duck import CandleSQL
+from candela.candles.funding import read_funding_rates
 from candela.candles.read import Candles, read_candles
 from candela.candles.series import find_series
 from candela.candles.spans import When, instant
@@ -93,6 +94,12 @@ class Candela:
                 timeframe=sql.Literal(timeframe.seconds),
             ).as_string()
         )
+
+    def funding(self, instrument: Instrument | str) -> pl.DataFrame:
+        """Return the funding rates of a perpetual, oldest first; positive: longs pay shorts."""
+        if isinstance(instrument, str):
+            instrument = Instrument.parse(instrument)
+        return read_funding_rates(self.database, instrument)
 
     def quarantine(self) -> pl.DataFrame:
         """Return every refused row with its source, row, line, check and value."""

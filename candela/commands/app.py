@@ -18,6 +18,7 @@ __all__ = [
     "EXIT_STOPPED",
     "BadUsage",
     "DatabaseLost",
+    "StatementRefused",
     "Stopped",
     "app",
     "build",
@@ -37,11 +38,17 @@ class BadUsage(CandelaError):
 
 
 class DatabaseLost(CandelaError):
-    """The database went away during the command, or refused a statement."""
+    """The database went away during the command."""
 
     status = 503
     code = "database_lost"
     retryable = True
+
+
+class StatementRefused(CandelaError):
+    """The database refused a statement, which repeating the command does not mend."""
+
+    code = "statement_refused"
 
 
 class Stopped(CandelaError):
@@ -95,10 +102,7 @@ def main() -> None:
         report_error(error, as_json=as_json)
         raise SystemExit(getattr(error, "exit_code", EXIT_FAILED)) from None
     except _database_errors() as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        report_error(
-            DatabaseLost(f"The database went away or refused: {first}", _AGAIN), as_json=as_json
-        )
+        report_error(_database_fault(error), as_json=as_json)
         raise SystemExit(EXIT_FAILED) from None
     except SystemExit as ended:
         _explain(ended, as_json=as_json)
@@ -109,9 +113,20 @@ def main() -> None:
 
 
 def _database_errors() -> type[BaseException] | tuple[type[BaseException], ...]:
-    """Return what a lost server raises, without loading the driver where nothing used it."""
+    """Return what the driver raises, without loading it where nothing used it."""
     driver = sys.modules.get("psycopg")
     return driver.Error if driver is not None else ()
+
+
+def _database_fault(error: BaseException) -> CandelaError:
+    # libpq's later lines may hold the connection's words.
+    first = next(iter(str(error).splitlines()), type(error).__name__)
+    if isinstance(error, sys.modules["psycopg"].OperationalError):
+        return DatabaseLost(f"The database went away: {first}", _AGAIN)
+    return StatementRefused(
+        f"The database refused a statement: {first}",
+        "`candela db status` tells whether the schema is current; else it is a defect of Candela.",
+    )
 
 
 def _explain(ended: SystemExit, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import pytest
 
@@ -212,18 +212,39 @@ def test_import_when_ctrl_c_comes_then_says_that_it_can_go_on(
     assert "Traceback" not in err
 
 
-def test_command_when_the_database_goes_away_then_says_so_and_that_it_may_be_repeated(
-    command_line: Callable[..., Ran], database: Database, tmp_path: Path
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [("57P01", "database_lost"), ("42501", "statement_refused")],
+    ids=["shut down", "permission taken"],
+)
+def test_import_when_the_database_fails_in_the_middle_then_one_object_and_nothing_half_done(
+    command_line: Callable[..., Ran],
+    database: Database,
+    tmp_path: Path,
+    state: LiteralString,
+    code: str,
 ) -> None:
     path = csv(tmp_path / "a.csv", made_up(300))
-    # Every statement of the role is refused once the table it writes to is gone.
     with database.connect(autocommit=True) as connection:
-        connection.execute("ALTER TABLE market.candles RENAME TO candles_away")
+        connection.execute(
+            "CREATE FUNCTION market.fail() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN RAISE EXCEPTION 'as planned' USING ERRCODE = '{state}'; END $$"
+        )
+        connection.execute(
+            "CREATE TRIGGER fail BEFORE INSERT ON market.candles"
+            " FOR EACH ROW EXECUTE FUNCTION market.fail()"
+        )
     try:
-        ran = command_line("candles", "import", path, "-i", "bitvavo:BTC/EUR", "--json")
+        ran = command_line("candles", "import", path, *BTC, "--json")
     finally:
         with database.connect(autocommit=True) as connection:
-            connection.execute("ALTER TABLE market.candles_away RENAME TO candles")
+            connection.execute("DROP FUNCTION market.fail() CASCADE")
     assert ran.code == 1
-    assert ran.data["error"]["code"] == "database_lost"
-    assert ran.data["error"]["retryable"] is True
+    assert (ran.data["error"]["code"], ran.data["error"]["retryable"]) == (
+        code,
+        code == "database_lost",
+    )
+    assert "as planned" in ran.data["error"]["message"]
+    with database.connect(Role.ANALYST) as connection:
+        assert connection.execute("SELECT count(*) FROM market.batches").fetchone() == (0,)
+    assert command_line("candles", "import", path, *BTC).code == 0
