@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from candela.candles.gaps import GapChange, list_gaps, record_gaps
-from candela.candles.read import read_candles
+from candela.candles.read import Candles, read_candles
 from candela.candles.rollups import refresh_rollups
 from candela.candles.series import Series
 from candela.candles.store import CandleStore, Written
@@ -76,9 +76,17 @@ def test_read_as_of_when_a_writer_is_at_it_then_waits_for_what_it_brings(
     CandleStore(writer, FixedClock(NOW)).write(batch(frame[:10]))
     instant = NOW + timedelta(hours=2)
     late = CandleStore(writer, FixedClock(NOW + timedelta(hours=1)))
-    with meanwhile(lambda: read_candles(database, BTC, MINUTE, as_of=instant)) as reader:
-        late.write(batch(frame[10:]), also=lambda _: wait_until_waiting(database, reader))
-        seen = reader.result()
+    with ThreadPoolExecutor(1) as threads:
+        readers: list[Future[Candles]] = []
+
+        def read_meanwhile(_cursor: psycopg.Cursor) -> None:
+            readers.append(
+                threads.submit(lambda: read_candles(database, BTC, MINUTE, as_of=instant))
+            )
+            wait_until_waiting(database, readers[0])
+
+        late.write(batch(frame[10:]), also=read_meanwhile)
+        seen = readers[0].result()
     assert seen.frame.equals(frame)
     assert read_candles(database, BTC, MINUTE, as_of=instant).digest == seen.digest
 
@@ -127,12 +135,15 @@ def test_write_when_series_is_new_then_waits_for_other_writers_of_the_instrument
             other = CandleStore(connection, FixedClock(NOW - timedelta(days=1)))
             return other.write(batch(made_up(5, timeframe=HOUR), timeframe=HOUR))
 
-    with meanwhile(write_hours) as second:
-        store.write(
-            batch(made_up(60, start=minutes(60))),
-            also=lambda _: wait_until_waiting(database, second),
-        )
-        second.result()
+    with ThreadPoolExecutor(1) as threads:
+        second: list[Future[Written]] = []
+
+        def write_meanwhile(_cursor: psycopg.Cursor) -> None:
+            second.append(threads.submit(write_hours))
+            wait_until_waiting(database, second[0])
+
+        store.write(batch(made_up(60, start=minutes(60))), also=write_meanwhile)
+        second[0].result()
     known = writer.execute(
         "SELECT timeframe_s FROM market.batches ORDER BY known_at, batch_id"
     ).fetchall()
