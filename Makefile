@@ -71,8 +71,8 @@ format: $(BUILT) ## Format the code and mend what can be mended safely
 	@$(BIN)/ruff format
 
 lock: $(BUILT) ## Write requirements/ anew from pyproject.toml (ARGS=--upgrade for newer releases)
-	@$(COMPILE) --group dev $(ARGS) --output-file requirements/dev.lock pyproject.toml
-	@$(COMPILE) --constraints requirements/dev.lock --output-file requirements/run.lock pyproject.toml
+	@$(COMPILE) --group dev --all-extras $(ARGS) --output-file requirements/dev.lock pyproject.toml
+	@$(COMPILE) --constraints requirements/dev.lock --extra celery --output-file requirements/run.lock pyproject.toml
 	@printf 'uv\nsetuptools\n' | $(COMPILE) --constraints requirements/dev.lock --output-file requirements/bootstrap.lock -
 	@$(MAKE) --no-print-directory $(BUILT)
 
@@ -99,4 +99,6 @@ $(BUILT): requirements/dev.lock requirements/bootstrap.lock pyproject.toml
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation \
 		--editable .
+	@echo "Compiling the simulators (once, and again when their sources change)" >&2
+	@$(BIN)/python -m backtest.warm 2>/dev/null
 	@touch $@

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from bench.backtests import run_backtests
 from bench.candles import Bench, as_query
+from bench.luck import run_luck
 from bench.minutes import find_minutes
 from bench.processes import run_memory, run_start
 from candela.db.connect import Database
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("--long-rows", type=int, default=10_000_000)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", choices=("candles", "backtests", "luck"))
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="candela-bench-"))
     settings = load_settings().model_copy(
@@ -52,12 +55,19 @@ def main() -> None:
         print(row[0] if row else "", f"variant {report.variant}", sep="\n")
         print(f"{minutes.frame.height:,} minutes, {kind}; {given.turns} turns\n")
         bench = Bench(database, minutes, given.turns)
-        bench.run_import(folder)
-        bench.run_read()
-        bench.run_rollups()
-        bench.run_compression()
-        run_memory(bench, folder, given.long_rows)
-        run_start(bench, given.turns)
+        if given.only in {None, "candles"}:
+            bench.run_import(folder)
+            bench.run_read()
+            bench.run_rollups()
+            bench.run_compression()
+            run_memory(bench, folder, given.long_rows)
+            run_start(bench, given.turns)
+        if given.only in {None, "backtests"}:
+            bench.empty()
+            bench.imported(minutes.path)
+            run_backtests(bench, folder, database)
+        if given.only in {None, "luck"}:
+            run_luck(200, 1_000)
         if given.json:
             given.json.write_text(json.dumps(bench.lines, indent=1))
         with server.connect(autocommit=True) as connection:

@@ -7,6 +7,7 @@ CandelaError
 ├── BrokerError         502  a venue or broker answered wrongly
 │   └── BrokerUnavailable 503  no usable answer                          (retryable)
 ├── DataError           422  candles that cannot be taken as they are
+├── StrategyError       422  a strategy, or what was asked of it, is wrong
 ├── ConfigError         500  a setting is missing, default or contradictory
 └── MigrationError      500  the schema is not what the files say
 
@@ -27,6 +28,7 @@ __all__ = [
     "MigrationError",
     "NotFound",
     "RateLimited",
+    "StrategyError",
 ]
 
 
@@ -106,6 +108,13 @@ class DataError(CandelaError):
 
     status = 422
     code = "data_error"
+
+
+class StrategyError(CandelaError):
+    """A strategy cannot be used as it is, or was asked for something it does not do."""
+
+    status = 422
+    code = "strategy_error"
 
 
 class ConfigError(CandelaError):

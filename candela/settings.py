@@ -105,6 +105,10 @@ class Settings(BaseSettings):
     sql_dir: Path | None = Field(
         default=None, description="folder of the schema; unset: sql/ beside the package candela"
     )
+    strategies_dir: Path = Field(
+        default_factory=lambda known: known["state_dir"] / "strategies",
+        description="folder of your own strategies; default: strategies/ in the state folder",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least severe message that is written"
     )
@@ -147,7 +151,7 @@ class Settings(BaseSettings):
     def _in_capitals(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("state_dir", "postgres_bin_dir", "sql_dir", mode="after")
+    @field_validator("state_dir", "postgres_bin_dir", "sql_dir", "strategies_dir", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         # Servers outlive the working directory they were started from.

@@ -40,7 +40,7 @@ def error_classes() -> list[ErrorClass]:
     """
     classes = {
         node.name: _described(node, path)
-        for room in ("candela", "pipelines")
+        for room in ("candela", "strategies", "backtest", "pipelines")
         for path in sorted((ROOT / room).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef)
@@ -168,11 +168,48 @@ def _line(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
+def strategies_page() -> str:
+    """Return the page of the strategies that ship."""
+    from strategies.registry import shipped
+
+    parts = [
+        "# Strategies that ship\n\n"
+        + _NOTE
+        + "Each is one file in `strategies/`, run by notebook, backtest and live alike; `candela "
+        "strategy show NAME` prints the same. The warm-up is that of the defaults."
+    ]
+    for one in shipped():
+        rows = [
+            f"| `{name}` | {_default(schema)} | {_bounds(schema)} | {schema.get('unit', '')} |"
+            f" {schema['description']} |"
+            for name, schema in one.schema["properties"].items()
+        ]
+        parts.append(
+            f"## `{one.name}`\n\n{one.summary} Warm-up {one.warm_up(one.with_values()):,} bars;"
+            f" {one.kind.replace('_', ' ')}.\n\n*Source: {one.source}.*\n\n"
+            "| parameter | default | from to | unit | meaning |\n|---|---|---|---|---|\n"
+            + "\n".join(rows)
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _default(schema: dict[str, Any]) -> str:
+    value = schema["default"]
+    return ("yes" if value else "no") if isinstance(value, bool) else f"{value}"
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    return f"{schema['minimum']:,g} to {schema['maximum']:,g}" if "minimum" in schema else "yes, no"
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "errors.md": errors_page,
     "settings.md": settings_page,
     "checks.md": checks_page,
     "assets.md": assets_page,
+    "strategies.md": strategies_page,
 }
 
 

@@ -2,6 +2,12 @@
 
 import dagster as dg
 
+from pipelines.defs.backtests.assets import backtest_runs
+from pipelines.defs.backtests.automation import (
+    requested_backtests,
+    run_backtests,
+    scheduled_backtests,
+)
 from pipelines.defs.candles.assets import candles
 from pipelines.defs.candles.automation import changed_files, keep_current, unfinished_months
 from pipelines.defs.candles.jobs import keep_candles_current, update_candles
@@ -32,6 +38,7 @@ defs = dg.Definitions(
         candle_gaps,
         candle_quality,
         candle_rollups,
+        backtest_runs,
     ],
     asset_checks=[contract_checks],
     jobs=[
@@ -42,8 +49,16 @@ defs = dg.Definitions(
         refresh_rollups_and_catalogue,
         refresh_market,
         repair_candle_gaps,
+        run_backtests,
     ],
-    sensors=[changed_files, unfinished_months, stale_rollups, janitor],
+    sensors=[
+        changed_files,
+        unfinished_months,
+        stale_rollups,
+        requested_backtests,
+        scheduled_backtests,
+        janitor,
+    ],
     schedules=[keep_current, market_every_5_minutes, repair_every_hour, judge_every_night],
     resources={"platform": platform_resource()},
     # A step is a query or two: a process for each would cost more than its work.

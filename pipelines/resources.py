@@ -44,6 +44,8 @@ class Platform:
 
     Parameters
     ----------
+    strategies
+        Folder of own strategies, for requested backtests.
     progress
         Told on the way how far a step is: what, share 0..1, rows.
     """
@@ -55,6 +57,7 @@ class Platform:
     venue_share_ratio: float = 0.5
     venue_gateway: str | None = None
     venue_gateway_ca: Path | None = None
+    strategies: Path | None = None
     progress: Callable[[str, float, int], None] = _no_progress
 
     @contextmanager
@@ -90,6 +93,7 @@ def open_platform(opened: tuple[Settings, Places] | None = None) -> Platform:
         venue_share_ratio=settings.venue_share_ratio,
         venue_gateway=settings.venue_gateway,
         venue_gateway_ca=settings.venue_gateway_ca,
+        strategies=settings.strategies_dir,
     )
 
 

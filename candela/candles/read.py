@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from candela.market.instrument import Instrument
     from candela.market.timeframe import Timeframe
 
-__all__ = ["Candles", "read_candles"]
+__all__ = ["Candles", "known_at", "read_candles"]
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,37 @@ def read_candles(
         as_of=known_at,
         relation=relation,
     )
+
+
+def known_at(
+    database: Database,
+    instrument: Instrument,
+    timeframe: Timeframe,
+    *,
+    as_of: datetime | None = None,
+    role: Role = Role.ANALYST,
+) -> datetime | None:
+    """Return when the newest candles that `read_candles` would give became known.
+
+    The same instant and span give the same candles for ever, so a reader that kept them need not
+    read again.
+
+    Raises
+    ------
+    NoSuchInstrument, NoSuchSeries
+        Nothing stored answers; the message says what is.
+    """
+    with database.connect(role, autocommit=True) as connection:
+        if as_of is not None:
+            _settle(connection, instrument, 0, as_of)
+        chosen = route(connection, instrument, timeframe, as_of)
+        row = connection.execute(
+            "SELECT max(b.known_at) FROM market.batches AS b"
+            " WHERE b.instrument_id = %s AND b.timeframe_s = %s"
+            " AND (%s::timestamptz IS NULL OR b.known_at <= %s)",
+            (chosen.series.instrument_id, chosen.series.timeframe.seconds, as_of, as_of),
+        ).fetchone()
+    return row[0] if row else None
 
 
 def _settle(

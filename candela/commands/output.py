@@ -55,23 +55,23 @@ class Output:
             sys.stderr.write(text + "\n")
 
     @contextmanager
-    def progress(self, what: str) -> Generator[Callable[[float, int], None]]:
-        """Show how far long work is; yields a function of (share 0..1, rows or 0 if not counted).
+    def progress(self, what: str, unit: str = "rows") -> Generator[Callable[[float, int], None]]:
+        """Show how far long work is; yields a function of (share 0..1, units or 0 if not counted).
 
-        A terminal gets a bar with rows/s and the time left; a file gets a line every few seconds;
+        A terminal gets a bar with the rate and the time left; a file gets a line every few seconds;
         JSON mode nothing.
         """
         if self.as_json:
             yield lambda _share, _rows: None
         elif sys.stderr.isatty():
-            with _bar(what) as update:
+            with _bar(what, unit) as update:
                 yield update
         else:
-            yield _lines(what)
+            yield _lines(what, unit)
 
 
 @contextmanager
-def _bar(what: str) -> Generator[Callable[[float, int], None]]:
+def _bar(what: str, unit: str) -> Generator[Callable[[float, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -88,13 +88,13 @@ def _bar(what: str) -> Generator[Callable[[float, int], None]]:
 
         def update(share: float, rows: int) -> None:
             rate = rows / max(time.monotonic() - started, 1e-6)
-            pace = f"{rows:,} rows, {rate:,.0f} rows/s" if rows else ""
+            pace = f"{rows:,} {unit}, {rate:,.0f} {unit}/s" if rows else ""
             progress.update(task, completed=share, pace=pace)
 
         yield update
 
 
-def _lines(what: str) -> Callable[[float, int], None]:
+def _lines(what: str, unit: str) -> Callable[[float, int], None]:
     started = last = time.monotonic()
 
     def update(share: float, rows: int) -> None:
@@ -105,7 +105,7 @@ def _lines(what: str) -> Callable[[float, int], None]:
         last = now
         left = (now - started) * (1 - share) / share if share > 0 else 0.0
         rate = rows / (now - started)
-        pace = f" {rows:,} rows, {rate:,.0f} rows/s," if rows else ""
+        pace = f" {rows:,} {unit}, {rate:,.0f} {unit}/s," if rows else ""
         sys.stderr.write(f"{what}: {share:.0%},{pace} {left:.0f} s left\n")
 
     return update

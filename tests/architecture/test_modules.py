@@ -28,7 +28,17 @@ ENVIRONMENT_READERS = {"candela/settings.py"}
 
 # Libraries whose types are not all known: files that import one may let reports of unknown types
 # off, by a comment on their first lines.
-UNTYPED = {"adbc_driver_postgresql", "ccxt", "great_expectations", "matplotlib", "pyarrow"}
+UNTYPED = {
+    "adbc_driver_postgresql",
+    "ccxt",
+    "great_expectations",
+    "llvmlite",
+    "matplotlib",
+    "optuna",
+    "pandas",
+    "pyarrow",
+    "vectorbt",
+}
 
 
 def named(path: Path) -> str:

@@ -23,6 +23,9 @@ PLANTED = [
     ("research", "candela/quality/contract.py", "import great_expectations"),
     ("ccxt", "candela/candles/read.py", "import ccxt"),
     ("settings", "candela/db/connect.py", "import candela.settings"),
+    ("pure", "strategies/ma_cross.py", "import candela.db.connect"),
+    ("pure", "strategies/registry.py", "import httpx"),
+    ("talib", "strategies/indicators.py", "import talib"),
 ]
 
 
@@ -35,7 +38,10 @@ def checked(folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """Copy the rooms and their contracts to where they can be broken."""
-    for path in [ROOT / "pyproject.toml", *module_files("candela", "pipelines")]:
+    for path in [
+        ROOT / "pyproject.toml",
+        *module_files("candela", "strategies", "backtest", "pipelines"),
+    ]:
         target = tmp_path / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)

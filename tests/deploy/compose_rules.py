@@ -9,7 +9,7 @@ from typing import Any, cast
 import yaml
 from compose_spec import PyCompose
 
-__all__ = ["faults", "read"]
+__all__ = ["faults", "laid_over", "read"]
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]*))?\}")
 _PLACES = {"networks": "networks", "secrets": "secrets", "configs": "configs"}
@@ -21,6 +21,23 @@ def read(path: Path) -> dict[str, Any]:
     text = _VARIABLE.sub(lambda match: match[2] or "", path.read_text(encoding="utf-8"))
     loaded = cast("dict[str, Any]", yaml.safe_load(text))
     return {key: value for key, value in loaded.items() if not key.startswith("x-")}
+
+
+def laid_over(document: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with a second file laid over it: maps merge, ports add, lists give way.
+
+    What compose does with the keys that the overlays here use.
+    """
+    merged = dict(document)
+    for key, value in overlay.items():
+        below = merged.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            merged[key] = laid_over(cast("dict[str, Any]", below), cast("dict[str, Any]", value))
+        elif key == "ports":
+            merged[key] = [*(below or []), *value]
+        else:
+            merged[key] = value
+    return merged
 
 
 def faults(document: dict[str, Any], folder: Path) -> list[str]:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -61,8 +62,32 @@ def test_image_copies_only_what_exists_and_is_let_in() -> None:
             assert {source, *parents} & let_in, source
 
 
+def test_image_holds_every_room_that_is_installed() -> None:
+    copied = {
+        rest.split()[0]
+        for word, rest in instructions()
+        if word == "COPY" and len(rest.split()) == 2
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert [name for name in packages if name.removesuffix("*") not in copied] == []
+
+
+def test_image_keeps_compiled_kernels_where_it_may_write() -> None:
+    (environment,) = [rest for word, rest in instructions() if word == "ENV" and "NUMBA" in rest]
+    folder = re.search(r"NUMBA_CACHE_DIR=(\S+)", environment)
+    assert folder is not None
+    mounts = [
+        str(one).partition(":")[2]
+        for one in read(DEPLOY / "compose.yml")["services"]["code"]["volumes"]
+    ]
+    assert [mount for mount in mounts if folder[1].startswith(f"{mount}/")] == mounts
+
+
 def test_image_and_entrypoint_set_every_variable_that_dagster_yaml_asks_for() -> None:
-    asked = set(re.findall(r"env: (\w+)", (ROOT / "dagster.yaml").read_text(encoding="utf-8")))
+    places = (ROOT / "dagster.yaml", DEPLOY / "dagster-celery.yaml")
+    text = "".join(path.read_text(encoding="utf-8") for path in places)
+    asked = set(re.findall(r"env: (\w+)", text))
     given = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     given += (DEPLOY / "entrypoint").read_text(encoding="utf-8")
     assert [name for name in asked if not re.search(rf"\b{name}=", given)] == []
@@ -116,6 +141,8 @@ def test_entrypoint_with_secrets_writes_each_password_into_its_own_url(secrets: 
     dagster = settings["DAGSTER_STORAGE_URL"]
     assert dagster == f"postgresql+psycopg2://{server}/candela_dagster"
     assert settings["CANDELA_REDIS_URL"] == f"redis://:{'b2' * 32}@valkey:6379/0"
+    assert settings["CELERY_BROKER_URL"] == f"redis://:{'b2' * 32}@valkey:6379/1"
+    assert settings["CELERY_RESULT_BACKEND"] == f"db+{dagster}"
     assert "password" not in settings
 
 

@@ -1,0 +1,1 @@
+"""History in, evidence out: backtests, sweeps, walk-forward and verdicts."""

@@ -1,0 +1,1 @@
+"""Sweeps: many parameter values on the same bars."""

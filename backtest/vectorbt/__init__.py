@@ -1,0 +1,1 @@
+"""What stands between Candela and vectorbt: one door, its arguments and its limits."""

@@ -1,0 +1,1 @@
+"""Walk-forward: choose on the past, run on what follows, and join what came of it."""

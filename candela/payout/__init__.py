@@ -1,0 +1,1 @@
+"""Fixed-payout mathematics: break-even, ladders and ruin, exact."""

@@ -1,0 +1,1 @@
+"""Backtests that were asked for or are due, as runs of Dagster."""

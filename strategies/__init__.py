@@ -1,0 +1,1 @@
+"""Strategies: one definition each, pure functions of candles, for notebook, backtest and live."""

@@ -1,0 +1,1 @@
+"""Prefix equivalence: proof on real bars that a strategy decides bar by bar as it does at once."""

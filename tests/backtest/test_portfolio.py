@@ -1,0 +1,72 @@
+"""Several instruments on one pool of cash."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backtest.portfolio import backtest_portfolio
+from backtest.run import backtest
+from backtest.spec import BadSpec
+from candela.fills.model import Costs, FillModel, Sizing
+from strategies.bars import Bars
+from strategies.ma_cross import ma_cross
+from tests.fixtures.candles import sample
+
+SMALL = FillModel(costs=Costs(taker_fee_bps=10), sizing=Sizing(kind="fixed_value", value=500))
+
+
+@pytest.fixture(scope="module")
+def members() -> dict[str, Bars]:
+    return {
+        f"bitvavo:{coin}/EUR": Bars.from_frame(
+            sample(f"{coin}-EUR_1h").slice(skipped, 6_000), "1h", f"bitvavo:{coin}/EUR"
+        )
+        for coin, skipped in (("BTC", 0), ("ETH", 7))
+    }
+
+
+def test_portfolio_when_cash_is_ample_then_it_is_the_sum_of_its_members(
+    members: dict[str, Bars],
+) -> None:
+    whole = backtest_portfolio(ma_cross, members, cash=20_000.0, model=SMALL)
+    alone = [backtest(ma_cross, bars, cash=10_000.0, model=SMALL) for bars in members.values()]
+    first, second = members.values()
+    assert not np.array_equal(first.time, second.time), "the members miss different hours"
+    assert whole.metrics["trades"] == sum(one.metrics["trades"] for one in alone)
+    assert whole.metrics["final_equity"] == pytest.approx(
+        sum(float(one.metrics["final_equity"]) for one in alone), rel=1e-12
+    )
+    names = list(members)
+    for row, one in enumerate(alone):
+        own = whole.trades[whole.trades["instrument"] == row]
+        bars = members[names[row]]
+        assert np.array_equal(whole.time[own["entry_bar"]], bars.time[one.trades["entry_bar"]])
+        assert own["pnl"] == pytest.approx(one.trades["pnl"], rel=1e-9, abs=1e-9)
+
+
+def test_portfolio_when_cash_is_scarce_then_entries_are_refused_and_cash_never_negative(
+    members: dict[str, Bars],
+) -> None:
+    scarce = backtest_portfolio(ma_cross, members, cash=700.0, model=SMALL)
+    assert scarce.metrics["rejected_orders"] > 0 or scarce.trades["units"].min() > 0
+    assert scarce.cash_curve.min() >= -1e-9
+    assert scarce.held.max() == 2
+
+
+def test_portfolio_when_shown_then_index_and_trades_name_instruments(
+    members: dict[str, Bars],
+) -> None:
+    whole = backtest_portfolio(ma_cross, members, cash=20_000.0, model=SMALL)
+    assert set(whole.trades_frame()["instrument"].unique()) == set(members)
+    index = whole.bars
+    index.check()
+    assert index.open[0] == pytest.approx(100.0)
+    assert whole.benchmark[-1] / 20_000 - 1 == pytest.approx(whole.metrics["benchmark_return"])
+    assert whole.manifest["instruments"] == list(members)
+    assert whole.manifest["kind"] == "portfolio"
+
+
+def test_portfolio_when_nothing_is_given_then_it_says_so() -> None:
+    with pytest.raises(BadSpec, match="instruments with bars"):
+        backtest_portfolio(ma_cross, {}, cash=1.0)
