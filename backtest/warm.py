@@ -1,4 +1,4 @@
-"""Compiles every simulator loop once, so that nobody waits for it later: ``python -m backtest.warm``.
+"""Compiles every simulator loop once, so that nobody waits later: ``python -m backtest.warm``.
 
 Runs a few hundred made-up bars through each way of simulating, with the types of arrays that real
 runs have; what is compiled already is loaded from the disk.
