@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NoReturn
 
+import numpy as np
+
 from backtest.barcache import BarCache, Kept, cache_key
 from backtest.gaps import count_gaps
-from backtest.manifest import Gaps, Origin
+from backtest.manifest import Gaps, Origin, joint_digest, series_digest
 from backtest.spec import BacktestSpec
 from candela.candles.funding import read_funding_rates
 from candela.candles.read import known_at, read_candles
@@ -101,25 +102,25 @@ def load_bars(
     kept = {name: _kept(database, name, spec, cache) for name in names}
     for name, one in kept.items():
         _refuse_gaps(name, one.gaps, spec.gap_limit)
+    bars = _bars({name: one.bars for name, one in kept.items()}, spec, also)
+    funding = _funding(database, spec, bars)
+    finer, minutes_as_of = _finer(database, spec)
+    rates, minutes = series_digest(funding), series_digest(finer)
+    digests = [one.digest for one in kept.values()]
     origin = Origin(
-        instruments=names,
+        instruments=spec.instruments,
         timeframe=spec.timeframe,
         since=_text(spec.since),
         until=_text(spec.until),
-        as_of=max((one.as_of for one in kept.values() if one.as_of is not None), default=None),
-        digest=_digest([one.digest for one in kept.values()]),
+        as_of=_latest([*(one.as_of for one in kept.values()), *minutes_as_of]),
+        digest=joint_digest(digests[0], *digests[1:], rates, minutes),
         rows=sum(len(one.bars) for one in kept.values()),
-        gaps=Gaps(
-            sum(one.gaps.missing for one in kept.values()),
-            sum(one.gaps.expected for one in kept.values()),
-        ),
+        gaps=Gaps.over(one.gaps for one in kept.values()),
+        reads=names[len(spec.instruments) :],
+        funding_digest=rates,
+        finer_digest=minutes,
     )
-    return Loaded(
-        bars=_bars({name: one.bars for name, one in kept.items()}, spec, also),
-        origin=origin,
-        funding=_funding(database, spec),
-        finer=_finer(database, spec),
-    )
+    return Loaded(bars=bars, origin=origin, funding=funding, finer=finer)
 
 
 def _kept(database: Database, name: str, spec: BacktestSpec, cache: BarCache | None) -> Kept:
@@ -171,24 +172,27 @@ def _text(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
-def _digest(digests: list[str]) -> str:
-    if len(digests) == 1:
-        return digests[0]
-    return f"sha256:{hashlib.sha256(' '.join(digests).encode()).hexdigest()}"
+def _latest(instants: list[str | None]) -> str | None:
+    """Return the latest: as texts, those with a part of a second sort before those without."""
+    known = [one for one in instants if one is not None]
+    return max(known, key=datetime.fromisoformat, default=None)
 
 
 def _bars(bars: Mapping[str, Bars], spec: BacktestSpec, also: tuple[str, ...]) -> dict[str, Bars]:
-    return {
-        name: beside(bars[name], {other: bars[other] for other in also if other != name})
-        if also
-        else bars[name]
-        for name in spec.instruments
-    }
+    # A strategy may be run on an instrument that it reads besides, so it stands beside itself.
+    read = {other: bars[other] for other in also}
+    return {name: beside(bars[name], read) if read else bars[name] for name in spec.instruments}
 
 
-def _funding(database: Database, spec: BacktestSpec) -> dict[str, Funding]:
+def _funding(
+    database: Database, spec: BacktestSpec, bars: Mapping[str, Bars]
+) -> dict[str, Funding]:
+    """Return the settlements within the span: what comes later is no part of the run."""
     if not spec.costs.funding:
         return {}
+    step = Timeframe.parse(spec.timeframe).seconds * 1_000 * _MILLISECOND
+    first = min(int(one.time[0]) for one in bars.values())
+    end = max(int(one.time[-1]) for one in bars.values()) + step
     found: dict[str, Funding] = {}
     for name in spec.instruments:
         frame = read_funding_rates(database, Instrument.parse(name))
@@ -198,20 +202,24 @@ def _funding(database: Database, spec: BacktestSpec) -> dict[str, Funding]:
         times = frame["time"].dt.cast_time_unit("us").to_physical().to_numpy()
         # Venues date a settlement a few milliseconds late.
         second = 1_000 * _MILLISECOND
-        found[name] = Funding(
-            (times + second // 2) // second * second, frame["funding_rate"].to_numpy()
-        )
+        times = (times + second // 2) // second * second
+        inside = slice(*np.searchsorted(times, (first, end)).tolist())
+        found[name] = Funding(times[inside], frame["funding_rate"].to_numpy()[inside])
     return found
 
 
-def _finer(database: Database, spec: BacktestSpec) -> dict[str, FinerBars]:
+def _finer(database: Database, spec: BacktestSpec) -> tuple[dict[str, FinerBars], list[str | None]]:
+    """Return the minutes by instrument, and when the newest of each became known."""
     if spec.execution.intrabar != "minutes":
-        return {}
+        return {}, []
     found: dict[str, FinerBars] = {}
+    as_of: list[str | None] = []
     for name in spec.instruments:
-        frame = read_candles(
+        candles = read_candles(
             database, Instrument.parse(name), _FINER, spec.since, spec.until, as_of=spec.as_of
-        ).frame
+        )
+        frame = candles.frame
+        as_of.append(_text(candles.as_of))
         if frame.is_empty():
             message = f"No minutes of {name} are stored for the span."
             raise NoCandles(message, "Import minutes, or choose intrabar worst_case.")
@@ -222,4 +230,4 @@ def _finer(database: Database, spec: BacktestSpec) -> dict[str, FinerBars]:
             frame["low"].to_numpy(),
             frame["close"].to_numpy(),
         )
-    return found
+    return found, as_of

@@ -32,12 +32,15 @@ def count_gaps(time: npt.NDArray[np.int64], timeframe: Timeframe, instrument: In
 
     Notes
     -----
+    What was asked for before the first bar or after the last one is not counted: an instrument may
+    be younger than the span. The two are named instead.
+
     Currencies, metals and shares rest: their nights and weekends are told from the clock as
     `candela gaps` tells them, holidays are not known.
     """
     step = timeframe.seconds * _SECOND
-    if len(time) < 2:  # noqa: PLR2004 - one bar has no span
-        return Gaps(0, len(time))
+    if not len(time):
+        return Gaps(0, 0)
     holes = np.flatnonzero(np.diff(time) > step)
     kind = likely_kind(instrument.symbol)
     missing = 0
@@ -45,7 +48,12 @@ def count_gaps(time: npt.NDArray[np.int64], timeframe: Timeframe, instrument: In
         first, until = int(time[row]) + step, int(time[row + 1])
         if not _is_shut(kind, first, until, timeframe):
             missing += (until - first) // step
-    return Gaps(missing, len(time) + missing)
+    return Gaps(missing, len(time) + missing, _text(int(time[0])), _text(int(time[-1])))
+
+
+def _text(time: int) -> str:
+    instant = datetime.fromtimestamp(time / _SECOND, UTC)
+    return instant.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _is_shut(kind: str, first: int, until: int, timeframe: Timeframe) -> bool:

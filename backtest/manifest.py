@@ -6,37 +6,77 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from candela.fills.model import FillModel
 
-__all__ = ["Gaps", "Origin", "engine_digest", "identity", "versions", "write_manifest"]
+if TYPE_CHECKING:
+    from candela.fills.full import FinerBars, Funding
+    from strategies.bars import Bars
+
+__all__ = [
+    "Gaps",
+    "Origin",
+    "bars_digest",
+    "engine_digest",
+    "identity",
+    "joint_digest",
+    "series_digest",
+    "versions",
+    "write_manifest",
+]
 
 # What a simulation is computed by: these change the numbers, the rest of the project does not.
-_ENGINE: Final = ("candela/fills", "strategies")
-_LIBRARIES: Final = ("candela", "numpy", "numba", "TA-Lib")
+_ENGINE: Final = (
+    *("candela/bits.py", "candela/compiled.py", "candela/fills/*.py", "candela/market/*.py"),
+    *("candela/metrics/*.py", "candela/payout/*.py", "strategies/*.py"),
+    *("backtest/run.py", "backtest/data.py", "backtest/portfolio.py", "backtest/payout.py"),
+    *("backtest/sweep/evaluate.py", "backtest/sweep/windows.py", "backtest/walkforward/*.py"),
+)
+_LIBRARIES: Final = ("candela", "numpy", "numba", "polars", "TA-Lib")
 
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """How many candles the span should hold and does not."""
+    """How many candles are absent between the first and the last, and when those two begin."""
 
     missing: int
     expected: int
+    first: str | None = None
+    last: str | None = None
 
     @property
     def share(self) -> float:
         """Absent candles over expected ones, 0 to 1."""
         return self.missing / self.expected if self.expected else 0.0
 
-    def as_dict(self) -> dict[str, int | float]:
+    def as_dict(self) -> dict[str, int | float | str | None]:
         """Return the fields of the manifest."""
-        return {"missing": self.missing, "expected": self.expected, "share": self.share}
+        return {
+            "missing": self.missing,
+            "expected": self.expected,
+            "share": self.share,
+            "first": self.first,
+            "last": self.last,
+        }
+
+    @classmethod
+    def over(cls, every: Iterable[Gaps]) -> Gaps:
+        """Return those of several series together, from the earliest candle to the latest."""
+        parts = list(every)
+        return cls(
+            missing=sum(one.missing for one in parts),
+            expected=sum(one.expected for one in parts),
+            first=min((one.first for one in parts if one.first is not None), default=None),
+            last=max((one.last for one in parts if one.last is not None), default=None),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +85,14 @@ class Origin:
 
     Attributes
     ----------
+    instruments
+        Those that are traded.
     digest
-        Of the values; of several instruments, of their digests in order.
+        Of all values that the run could see; of several series, of their digests in order.
+    reads
+        Further instruments that the strategy reads.
+    funding_digest, finer_digest
+        Of the funding rates and of the finer bars; None where the run uses none.
     """
 
     instruments: tuple[str, ...]
@@ -57,6 +103,9 @@ class Origin:
     digest: str
     rows: int
     gaps: Gaps
+    reads: tuple[str, ...] = ()
+    funding_digest: str | None = None
+    finer_digest: str | None = None
 
 
 def write_manifest(
@@ -76,11 +125,14 @@ def write_manifest(
         "strategy": dict(strategy),
         "parameters": dict(parameters),
         "instruments": list(origin.instruments),
+        "reads": list(origin.reads),
         "timeframe": origin.timeframe,
         "since": origin.since,
         "until": origin.until,
         "as_of": origin.as_of,
         "data_digest": origin.digest,
+        "funding_digest": origin.funding_digest,
+        "finer_digest": origin.finer_digest,
         "rows": origin.rows,
         "gaps": origin.gaps.as_dict(),
         "engine": {"name": "candela", "digest": engine_digest()},
@@ -108,6 +160,35 @@ def identity(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def joint_digest(first: str, *more: str | None) -> str:
+    """Return one digest for several in order; of one alone, itself. None counts as nothing."""
+    present = [first, *(one for one in more if one is not None)]
+    if len(present) == 1:
+        return first
+    return f"sha256:{hashlib.sha256(' '.join(present).encode()).hexdigest()}"
+
+
+def bars_digest(bars: Bars) -> str:
+    """Return the digest of bars and of the further instruments beside them, in order of name."""
+    beside = [(name, bars.others[name].digest) for name in sorted(bars.others)]
+    return joint_digest(bars.digest, *(part for pair in beside for part in pair))
+
+
+def series_digest(series: Mapping[str, Funding] | Mapping[str, FinerBars]) -> str | None:
+    """Return the digest of funding rates or finer bars by instrument; None where there are none."""
+    if not series:
+        return None
+    digest = hashlib.sha256()
+    for name, columns in series.items():
+        times, *values = columns
+        digest.update(f"{name} {len(columns)} {len(times)} ".encode())
+        digest.update(np.ascontiguousarray(times, dtype="<i8").data)
+        for column in values:
+            # Adding a positive zero turns -0.0 into 0.0 and changes nothing else.
+            digest.update(np.ascontiguousarray(np.asarray(column) + 0.0, dtype="<f8").data)
+    return f"sha256:{digest.hexdigest()}"
+
+
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of what computes."""
@@ -117,12 +198,12 @@ def versions() -> dict[str, str]:
 
 @cache
 def engine_digest() -> str:
-    """Return the sha256 of the source of the fill model and of the strategy vocabulary."""
+    """Return the sha256 of the source of all that turns bars into trades and figures."""
     root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    for folder in _ENGINE:
-        for path in sorted((root / folder).glob("*.py")):
-            digest.update(path.name.encode())
+    for pattern in _ENGINE:
+        for path in sorted(root.glob(pattern)):
+            digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())
     return f"sha256:{digest.hexdigest()}"
 

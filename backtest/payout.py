@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from backtest.manifest import Origin, identity, versions
+from backtest.manifest import Origin, engine_digest, identity, versions
 from backtest.payout_result import PayoutResult, mean_payout
 from backtest.run import origin_of, year_of
 from backtest.spec import BadSpec
@@ -232,6 +230,7 @@ def _manifest_of(
         "strategy": dict(strategy) or {"decisions_digest": _digest(*decided)},
         "parameters": dict(parameters),
         "instruments": list(source.instruments),
+        "reads": list(source.reads),
         "timeframe": source.timeframe,
         "since": source.since,
         "until": source.until,
@@ -239,7 +238,7 @@ def _manifest_of(
         "data_digest": source.digest,
         "rows": source.rows,
         "gaps": source.gaps.as_dict(),
-        "engine": {"name": "candela", "digest": _engine_digest()},
+        "engine": {"name": "candela", "digest": engine_digest()},
         "payout_rules": rules.model_dump(mode="json"),
         "expiry": expiry if isinstance(expiry, int) else _digest(np.asarray(expiry)),
         "payouts_digest": None if payout is None else _digest(payout),
@@ -254,15 +253,4 @@ def _digest(*arrays: npt.NDArray[Any]) -> str:
     for array in arrays:
         digest.update(len(array).to_bytes(8, "little"))
         digest.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data)
-    return f"sha256:{digest.hexdigest()}"
-
-
-@cache
-def _engine_digest() -> str:
-    root = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for folder in ("candela/payout", "strategies"):
-        for path in sorted((root / folder).glob("*.py")):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
     return f"sha256:{digest.hexdigest()}"

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 import numpy.typing as npt
 
-from backtest.manifest import Gaps, Origin, finite, write_manifest
+from backtest.manifest import (
+    Gaps,
+    Origin,
+    finite,
+    joint_digest,
+    series_digest,
+    write_manifest,
+)
 from backtest.result import digest_of_trades, trades_frame
 from backtest.run import origin_of, year_of
 from backtest.spec import BadSpec, Protection
@@ -123,7 +130,10 @@ class PortfolioResult:
 
     @property
     def bars(self) -> Bars:
-        """(n,) an index of all instruments in equal parts, 100 at the first open of each."""
+        """(n,) an index of all instruments in equal parts, 100 at the first open of each.
+
+        The part of one that begins later waits as cash: it counts as 100 until then.
+        """
         return self._index
 
     @cached_property
@@ -131,11 +141,10 @@ class PortfolioResult:
         table = self._table
         start = _first_of_each(table.open)
         columns = (table.open, table.high, table.low, table.close)
-        with np.errstate(invalid="ignore"):
-            open_, high, low, close = (
-                np.nanmean(_carried(column, table.close) / start * _INDEX_START, axis=0)
-                for column in columns
-            )
+        open_, high, low, close = (
+            np.mean(_carried(column, table.close, start) / start * _INDEX_START, axis=0)
+            for column in columns
+        )
         first = next(iter(self.members.values()))
         return Bars(
             time=self.time,
@@ -253,7 +262,15 @@ def backtest_portfolio(
         model=model,
         _table=table,
         _manifest=partial(
-            _manifest_of, strategy, chosen, every, model, protection, cash, seed, origin
+            _manifest_of,
+            strategy,
+            chosen,
+            partial(_origin_of, every, (funding or {}) if model.costs.funding else {}),
+            model,
+            protection,
+            cash,
+            seed,
+            origin,
         ),
     )
 
@@ -261,7 +278,7 @@ def backtest_portfolio(
 def _manifest_of(
     strategy: Strategy[Any],
     parameters: Parameters,
-    every: Sequence[Bars],
+    found: Callable[[], Origin],
     model: FillModel,
     protection: Protection,
     cash: float,
@@ -271,7 +288,7 @@ def _manifest_of(
     return write_manifest(
         strategy={"name": strategy.name, "source_digest": strategy.source_digest},
         parameters=parameters.model_dump(),
-        origin=origin or _origin_of(every),
+        origin=origin or found(),
         model=model,
         protection=protection.model_dump(),
         cash=cash,
@@ -321,30 +338,30 @@ def _first_of_each(table: Floats) -> Floats:
     return table[np.arange(len(table)), (~np.isnan(table)).argmax(axis=1)][:, None]
 
 
-def _carried(table: Floats, close: Floats) -> Floats:
-    """Return the table with holes filled by the last close before; NaN before the first bar."""
+def _carried(table: Floats, close: Floats, start: Floats) -> Floats:
+    """Return the table with holes filled by the last close before, by ``start`` before the first."""
     holes = np.isnan(table)
     if not holes.any():
         return table
     rows: Rows = np.arange(close.shape[1], dtype=np.int64) * ~np.isnan(close)
     last: Rows = np.maximum.accumulate(rows, axis=1)
-    return np.where(holes, np.take_along_axis(close, last, axis=1), table)
+    before = np.take_along_axis(close, last, axis=1)
+    return np.where(holes, np.where(np.isnan(before), start, before), table)
 
 
-def _origin_of(every: Sequence[Bars]) -> Origin:
-    import hashlib
-
+def _origin_of(every: Sequence[Bars], funding: Mapping[str, Funding]) -> Origin:
     origins = [origin_of(bars) for bars in every]
-    digests = " ".join(one.digest for one in origins)
+    instruments = tuple(bars.instrument for bars in every)
+    digests, rates = [one.digest for one in origins], series_digest(funding)
     return Origin(
-        instruments=tuple(bars.instrument for bars in every),
+        instruments=instruments,
         timeframe=origins[0].timeframe,
         since=None,
         until=None,
         as_of=None,
-        digest=f"sha256:{hashlib.sha256(digests.encode()).hexdigest()}",
+        digest=joint_digest(digests[0], *digests[1:], rates),
         rows=sum(one.rows for one in origins),
-        gaps=Gaps(
-            sum(one.gaps.missing for one in origins), sum(one.gaps.expected for one in origins)
-        ),
+        gaps=Gaps.over(one.gaps for one in origins),
+        reads=tuple(sorted({name for one in origins for name in one.reads} - {*instruments})),
+        funding_digest=rates,
     )

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from backtest.manifest import Gaps, Origin, write_manifest
+from backtest.manifest import (
+    Gaps,
+    Origin,
+    bars_digest,
+    joint_digest,
+    series_digest,
+    write_manifest,
+)
 from backtest.result import Curves, Result
 from backtest.spec import BadSpec, Protection
 from candela.fills.curves import curve_of_trades, fills_of_trades
@@ -117,7 +124,15 @@ def backtest(
         model=model,
         _curves=curves,
         _manifest=partial(
-            _manifest_of, strategy, chosen, bars, model, protection, cash, seed, origin
+            _manifest_of,
+            strategy,
+            chosen,
+            partial(origin_of, bars, model=model, funding=funding, finer=finer),
+            model,
+            protection,
+            cash,
+            seed,
+            origin,
         ),
     )
 
@@ -200,26 +215,47 @@ def _quick_curves(run: QuickRun, bars: Bars, model: FillModel, cash: float) -> C
     return Curves(frozen_floats(equity), frozen_floats(position), fills)
 
 
-def origin_of(bars: Bars) -> Origin:
-    """Return what is known of bars that came from nowhere in particular."""
+def origin_of(
+    bars: Bars,
+    *,
+    model: FillModel = _MODEL,
+    funding: Funding | None = None,
+    finer: FinerBars | None = None,
+) -> Origin:
+    """Return what is known of bars that came from nowhere in particular.
+
+    Parameters
+    ----------
+    model
+        Says whether funding and finer bars count.
+    """
     step = bars.timeframe.seconds * 1_000_000
     expected = int((bars.time[-1] - bars.time[0]) // step) + 1
+    name = bars.instrument
+    rates = minutes = None
+    if model.costs.funding and funding is not None:
+        rates = series_digest({name: funding})
+    if model.execution.intrabar == "minutes" and finer is not None:
+        minutes = series_digest({name: finer})
     return Origin(
-        instruments=(bars.instrument, *bars.others) if bars.instrument else (),
+        instruments=(name,) if name else (),
         timeframe=str(bars.timeframe),
         since=bars.at(0),
         until=None,
         as_of=None,
-        digest=bars.digest,
+        digest=joint_digest(bars_digest(bars), rates, minutes),
         rows=len(bars),
-        gaps=Gaps(missing=expected - len(bars), expected=expected),
+        gaps=Gaps(expected - len(bars), expected, bars.at(0), bars.at(len(bars) - 1)),
+        reads=tuple(sorted(set(bars.others) - {name})),
+        funding_digest=rates,
+        finer_digest=minutes,
     )
 
 
 def _manifest_of(
     strategy: Strategy[Any],
     parameters: Parameters,
-    bars: Bars,
+    found: Callable[[], Origin],
     model: FillModel,
     protection: Protection,
     cash: float,
@@ -229,7 +265,7 @@ def _manifest_of(
     return write_manifest(
         strategy={"name": strategy.name, "source_digest": strategy.source_digest},
         parameters=parameters.model_dump(),
-        origin=origin or origin_of(bars),
+        origin=origin or found(),
         model=model,
         protection=protection.model_dump(),
         cash=cash,

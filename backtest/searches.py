@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from backtest.data import Loaded, load_bars
 from backtest.ledger import Ledger
 from backtest.soundness import require_sound
-from backtest.spec import BacktestSpec, BadSpec
+from backtest.spec import BacktestSpec, BadSpec, spec_of_manifest
 from backtest.sweep.journal import Journal, LedgerJournal, MemoryJournal
 from backtest.sweep.parallel import Crew
 from backtest.sweep.result import SweepResult
@@ -22,10 +22,13 @@ from backtest.walkforward.spec import WalkForwardSpec
 if TYPE_CHECKING:
     from backtest.barcache import BarCache
     from backtest.ledger.records import Surface
+    from backtest.result import Result
     from candela.db.connect import Database
-    from strategies.definition import Strategy
+    from strategies.definition import Parameters, Strategy
 
-__all__ = ["Bench", "kept_sweep", "load_for", "sweep", "walk_forward"]
+__all__ = ["Bench", "kept_sweep", "load_for", "sweep", "walk_again", "walk_forward"]
+
+_MOST_CORNERS: Final = 9
 
 
 class Bench(Protocol):
@@ -128,6 +131,22 @@ def walk_forward(
     return walked
 
 
+def walk_again(bench: Bench, manifest: Mapping[str, Any]) -> Result | None:
+    """Run a kept walk-forward once more without keeping it; None where it was stopped.
+
+    Raises
+    ------
+    CandelaError
+        It cannot be had again.
+    """
+    parameters = dict(manifest["parameters"])
+    said = dict(parameters.pop("walk_forward"))
+    base = spec_of_manifest({**manifest, "parameters": parameters})
+    spec = WalkForwardSpec(sweep=SweepSpec(base=base, **said.pop("sweep")), **said)
+    walked = walk_forward(bench, spec, record=False)
+    return None if walked is None else walked.result
+
+
 def kept_sweep(bench: Bench, sweep_id: str) -> SweepResult:
     """Return a kept sweep as far as it is, without running anything.
 
@@ -175,9 +194,23 @@ def _load_sound(bench: Bench, strategy: Strategy[Any], spec: SweepSpec, *, recor
     """Read the candles, and refuse a strategy that looks ahead on them."""
     loaded = load_for(bench, strategy, spec)
     space = Space(strategy, spec.axes, spec.base.parameters)
-    some = strategy.with_values(space.parameters(space.some_point()))
-    require_sound(bench.ledger, strategy, some, loaded.first, record=record)
+    require_sound(bench.ledger, strategy, _corners(space), loaded.first, record=record)
     return loaded
+
+
+def _corners(space: Space) -> list[Parameters]:
+    """Return some point, and those with one axis at its first or its last value.
+
+    A strategy that looks ahead by as much as a parameter says does not at every point.
+    """
+    some = space.some_point()
+    corners = [some]
+    for axis in space.axes:
+        for value in (axis.values[0], axis.values[-1]):
+            point = {**some, axis.name: value}
+            if space.is_valid(point):
+                corners.append(point)
+    return [space.strategy.with_values(space.parameters(one)) for one in corners[:_MOST_CORNERS]]
 
 
 def _journal(bench: Bench, *, record: bool, requested_by: str | None) -> Journal:

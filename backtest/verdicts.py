@@ -16,11 +16,11 @@ from backtest.evidence.trialset import TrialSet
 from backtest.evidence.verdict import Verdict, judge
 from backtest.ledger.records import Family
 from backtest.run import backtest, year_of
-from backtest.searches import kept_sweep, load_for, walk_forward
+from backtest.searches import kept_sweep, load_for, walk_again
+from backtest.soundness import require_sound
 from backtest.spec import BacktestSpec, BadSpec, Protection, spec_of_manifest
 from backtest.sweep.evaluate import PROTECTIONS
-from backtest.sweep.spec import SweepSpec
-from backtest.walkforward.spec import WalkForwardSpec
+from backtest.sweep.spec import strategy_identity
 from candela.errors import CandelaError, Conflict
 from candela.metrics.curves import returns_of
 
@@ -182,7 +182,7 @@ def judge_sweep(
     # The candles as they were known when it began.
     then = base if base.as_of else base.model_copy(update={"as_of": kept.opened_at})
     loaded = load_for(bench, strategy, swept.spec.model_copy(update={"base": then}))
-    if swept.spec.identity(strategy.source_digest, loaded.origin.digest) != kept.sweep_id:
+    if swept.spec.identity(strategy_identity(strategy), loaded.origin.digest) != kept.sweep_id:
         message = f"Sweep {kept.sweep_id[:12]} ran on other candles, by another text or engine."
         hint = "Sweep again and judge that; of a walk-forward judge its run, not the sweeps in it."
         raise RunGone(message, hint)
@@ -201,16 +201,10 @@ def _judge_walk(bench: Bench, record: RunRecord, seed: int) -> Judged:
     RunGone
         Its trades come out otherwise now.
     """
-    manifest = dict(record.manifest)
-    parameters = dict(manifest["parameters"])
-    said = dict(parameters.pop("walk_forward"))
-    base = spec_of_manifest({**manifest, "parameters": parameters})
-    spec = WalkForwardSpec(sweep=SweepSpec(base=base, **said.pop("sweep")), **said)
-    walked = walk_forward(bench, spec, record=False)
-    if walked is None:
+    result = walk_again(bench, record.manifest)
+    if result is None:
         message = f"Walk-forward {record.line.run_id[:12]} was stopped before its end."
         raise RunGone(message, "Ask again.")
-    result = walked.result
     _require_same(record, result)
     family = record.line.family
     lines = bench.ledger.runs(
@@ -218,7 +212,7 @@ def _judge_walk(bench: Bench, record: RunRecord, seed: int) -> Judged:
     )
     ever = max(1, sum(line.family == family for line in lines))
     trials = TrialSet.of_run(
-        returns_of(result.equity, base.cash),
+        returns_of(result.equity, result.cash),
         bars_per_year=year_of(result.bars),
         trials_ever=ever,
         trade_returns=_trade_returns(result),
@@ -243,6 +237,11 @@ def _judge(
     seed: int,
     progress: Progress | None,
 ) -> Judged:
+    # What is called skill must not owe itself to the future, at the very parameters chosen.
+    strategy = ground.strategy
+    require_sound(
+        bench.ledger, strategy, [strategy.with_values(chosen.parameters)], ground.loaded.first
+    )
     family = Family.of(result.manifest)
     variants = _variants(bench, ground, family, chosen)
     ever = max(bench.ledger.trial_count(family), len(variants))
@@ -253,8 +252,8 @@ def _judge(
         "benchmark": _held(result),
     }
     own = returns_of(result.equity, ground.spec.cash)
-    trials = _trial_set(ground, variants, own, common, progress)
-    return Judged(judge(trials, seed=seed), result, family, ever, len(variants))
+    trials, seen = _trial_set(ground, variants, own, common, progress)
+    return Judged(judge(trials, seed=seed), result, family, ever, seen)
 
 
 def _trade_returns(result: Result) -> Floats:
@@ -272,30 +271,35 @@ def _trial_set(
     own: Floats,
     common: dict[str, Any],
     progress: Progress | None,
-) -> TrialSet:
-    """Return the trials' returns, or their sums over blocks where bars times trials are many."""
-    if len(variants) == 1:
-        return TrialSet.of_run(own, **common)
+) -> tuple[TrialSet, int]:
+    """Return the trials' returns, or sums over blocks where there are many, and how many ran."""
     is_small = own.size * len(variants) <= _MOST_RETURNS
     columns: list[Floats] = []
     blocks: list[BlockSums] = []
     for number, variant in enumerate(variants):
         # The chosen one comes first.
-        returns = returns_of(ground.run(variant).equity, ground.spec.cash) if number else own
+        try:
+            returns = returns_of(ground.run(variant).equity, ground.spec.cash) if number else own
+        except CandelaError:
+            # Tried under other costs or sizes, which these do not allow it: counted, not run.
+            continue
         if is_small:
             columns.append(returns)
         else:
             blocks.append(BlockSums.of_returns(returns[:, None], min(_BLOCKS, own.size // 2)))
         if progress is not None:
             progress(number + 1, len(variants))
+    seen = len(columns) + len(blocks)
+    if seen == 1:
+        return TrialSet.of_run(own, **common), 1
     if is_small:
-        return TrialSet.of_returns(np.column_stack(columns), 0, **common)
+        return TrialSet.of_returns(np.column_stack(columns), 0, **common), seen
     sums = BlockSums(
         blocks[0].bars,
         np.concatenate([one.sums for one in blocks], axis=1),
         np.concatenate([one.squares for one in blocks], axis=1),
     )
-    return TrialSet.of_blocks(sums, 0, own, **common)
+    return TrialSet.of_blocks(sums, 0, own, **common), seen
 
 
 def _variants(bench: Bench, ground: _Ground, family: Family, chosen: _Variant) -> list[_Variant]:
@@ -312,7 +316,7 @@ def _variants(bench: Bench, ground: _Ground, family: Family, chosen: _Variant) -
     )
     for line in lines:
         if line.family == family:
-            _add(found, ground, chosen.protection, line.parameters)
+            _add(found, ground, Protection(**line.protection), line.parameters)
     found.pop(chosen.key, None)
     others = list(found.values())
     if len(others) >= _MOST_TRIALS:

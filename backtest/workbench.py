@@ -13,6 +13,7 @@ from backtest.payout_result import PayoutResult
 from backtest.portfolio import PortfolioResult, backtest_portfolio
 from backtest.result import Result
 from backtest.run import backtest
+from backtest.soundness import require_sound
 from backtest.spec import BacktestSpec, BadSpec, spec_of, spec_of_manifest
 from candela.clock import Clock, SystemClock
 from candela.payout.rules import PayoutRules
@@ -114,6 +115,7 @@ class Workbench:
         loaded = load_bars(self.database, spec, strategy.reads(parameters), cache=self.cache)
         result = self._run(strategy, parameters, loaded, spec)
         if record:
+            require_sound(self.ledger, strategy, [parameters], loaded.first)
             self.ledger.record_run(result, surface=self.surface, requested_by=requested_by)
         return result
 
@@ -165,9 +167,20 @@ class Workbench:
             No kept run begins with this id.
         RunNotReproduced
             Its trades came out otherwise: strategy, engine or libraries have changed.
+        BadSpec
+            It is of a kind that cannot be run from its manifest.
         """
         record = self.ledger.run(run_id)
-        result = self.backtest(spec_of_manifest(record.manifest), record=False)
+        if record.line.kind == "walkforward":
+            from backtest.searches import walk_again
+
+            walked = walk_again(self, record.manifest)
+            if walked is None:  # pragma: no cover - nobody can stop it from here
+                message = f"Walk-forward {run_id} was stopped before its end."
+                raise BadSpec(message, "Ask again.")
+            result: AnyResult = walked
+        else:
+            result = self.backtest(spec_of_manifest(record.manifest), record=False)
         self.ledger.record_run(result, surface=self.surface)
         return result
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from strategies.bars import Bars
+from strategies.memory import sealed
 
 __all__ = ["beside", "on_times"]
 
@@ -25,7 +26,7 @@ def on_times(bars: Bars, time: npt.NDArray[np.int64]) -> Bars:
     present = bars.time[inside] == time if len(bars) else np.zeros(len(time), dtype=np.bool_)
 
     def brought(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.where(present, values[inside] if len(values) else np.nan, np.nan)
+        return sealed(np.where(present, values[inside] if len(values) else np.nan, np.nan))
 
     return Bars(
         time=time,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from candela.errors import DataError, StrategyError
 from candela.market.arrays import frozen_floats, frozen_rows
 from candela.market.timeframe import Timeframe
-from strategies.memory import Memory, remember
+from strategies.memory import Memory, remember, sealed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -85,9 +85,15 @@ class Bars:
         self.timeframe = timeframe
         self.instrument = instrument
         self.others = others
-        self.memory = Memory()
+        columns = [self.time, self.open, self.high, self.low, self.close, self.volume]
+        for other in others.values():
+            columns += [other.time, other.open, other.high, other.low, other.close, other.volume]
+        self.memory = Memory(columns=columns)
         self.kept: dict[str, object] = {}
-        """What simulations prepare once for all runs on these bars."""
+        """What simulations prepare once for all runs on these bars.
+
+        It stands for these bars where results are remembered: no other bars have it, though they
+        may share arrays, and it does not hold the bars that hold the memory."""
 
     @classmethod
     def from_frame(
@@ -157,7 +163,7 @@ class Bars:
     def higher(self, timeframe: Timeframe | str) -> HigherBars:
         """Return the bars rolled up to a longer timeframe; only closed ones are ever seen."""
         wanted = Timeframe.parse(timeframe) if isinstance(timeframe, str) else timeframe
-        return remember(("higher", wanted.seconds), self.time, lambda: HigherBars(self, wanted))
+        return remember(("higher", wanted.seconds), self.kept, lambda: HigherBars(self, wanted))
 
     def other(self, instrument: str) -> Bars:
         """Return another instrument's bars on the same times.
@@ -179,8 +185,8 @@ class Bars:
         """(n,) mean of high, low and close, quote per base."""
         return remember(
             "typical",
-            self.close,
-            lambda: frozen_floats((self.high + self.low + self.close) / 3.0),
+            self.kept,
+            lambda: sealed((self.high + self.low + self.close) / 3.0),
         )
 
     @property
@@ -244,12 +250,12 @@ class HigherBars:
         stops = np.append(firsts[1:], len(base))[:known]
         firsts, starts = firsts[:known], starts[:known]
         self.bars = Bars(
-            time=starts,
-            open=base.open[firsts],
-            high=_reduce(np.maximum, base.high, firsts, stops),
-            low=_reduce(np.minimum, base.low, firsts, stops),
-            close=base.close[stops - 1],
-            volume=_reduce(np.add, base.volume, firsts, stops),
+            time=sealed(starts),
+            open=sealed(base.open[firsts]),
+            high=sealed(_reduce(np.maximum, base.high, firsts, stops)),
+            low=sealed(_reduce(np.minimum, base.low, firsts, stops)),
+            close=sealed(base.close[stops - 1]),
+            volume=sealed(_reduce(np.add, base.volume, firsts, stops)),
             timeframe=timeframe,
             instrument=base.instrument,
         )
@@ -265,7 +271,7 @@ class HigherBars:
             message = f"{len(values):,} values for {len(self.bars):,} bars of the longer timeframe."
             raise BadTimeframe(message, "Align what was computed from these very bars.")
         padded = np.append(np.asarray(values, dtype=np.float64), np.nan)
-        return frozen_floats(padded[self.last_closed])
+        return sealed(padded[self.last_closed])
 
 
 def _reduce(

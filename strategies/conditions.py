@@ -10,7 +10,7 @@ import numpy.typing as npt
 from candela.errors import StrategyError
 from candela.market.arrays import frozen_floats, frozen_rows
 from strategies.crossing import crossings, set_rows
-from strategies.memory import remember
+from strategies.memory import remember, sealed
 
 __all__ = [
     "TIES",
@@ -49,13 +49,26 @@ class Events:
         (k,) rising row numbers.
     length
         Rows in all.
+
+    Raises
+    ------
+    BadCondition
+        The rows are no whole numbers, do not rise, or lie outside 0 to ``length``.
     """
 
     __slots__ = ("length", "rows")
 
     def __init__(self, rows: Rows, length: int) -> None:
-        self.rows = rows
+        self.rows = _checked_rows(rows, length)
         self.length = length
+
+    @classmethod
+    def found(cls, rows: Rows, length: int) -> Events:
+        """Return events of rows that are known to rise within the length: nothing is checked."""
+        made = cls.__new__(cls)
+        made.rows = rows
+        made.length = length
+        return made
 
     @property
     def mask(self) -> Mask:
@@ -110,10 +123,15 @@ class Cross:
         length = len(first)
         room = np.empty((2, length // 2 + 1), dtype=np.int64)
         ups, downs = crossings(frozen_floats(first), frozen_floats(second), room[0], room[1])
-        self.above = Events(frozen_rows(room[0, :ups].copy()), length)
+        self.above = Events.found(sealed(room[0, :ups].copy()), length)
         """Where the first line comes to lie above the second."""
-        self.below = Events(frozen_rows(room[1, :downs].copy()), length)
+        self.below = Events.found(sealed(room[1, :downs].copy()), length)
         """Where the first line comes to lie below the second."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self.above.nbytes + self.below.nbytes
 
 
 def crossed_above(first: Floats, second: Floats | float) -> Events:
@@ -156,6 +174,23 @@ def events_of(condition: Events | Mask | None, length: int, name: str) -> Rows:
     rows = np.empty(int(np.count_nonzero(mask)), dtype=np.int64)
     set_rows(np.require(mask, requirements=["C", "W"]), rows)
     return frozen_rows(rows)
+
+
+def _checked_rows(rows: Rows, length: int) -> Rows:
+    given = np.asarray(rows)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        message = f"Events are at rows of the shape {given.shape} and the type {given.dtype}."
+        raise BadCondition(message, "Give whole row numbers, such as np.flatnonzero(mask).")
+    given = frozen_rows(given)
+    outside = np.flatnonzero((given < 0) | (given >= length))
+    if outside.size:
+        message = f"Row {given[outside[0]]} of the events lies outside {length:,} bars."
+        raise BadCondition(message, f"Rows count from 0 to {length - 1}.")
+    falls = np.flatnonzero(given[1:] <= given[:-1])
+    if falls.size:
+        message = f"Row {given[falls[0] + 1]} of the events comes after row {given[falls[0]]}."
+        raise BadCondition(message, "Give each row once, oldest first.")
+    return given
 
 
 def _refuse_length(name: str, given: int, wanted: int) -> NoReturn:

@@ -136,6 +136,9 @@ class Signals:
 
 
 def _check_ratio(name: str, value: Floats | float, length: int) -> None:
+    if not isinstance(value, (np.ndarray, np.number, float, int)):
+        message = f"{name} is a {type(value).__name__}."
+        raise BadSignals(message, "Give a number, or a numpy array of one for each bar.")
     numbers = np.asarray(value)
     if numbers.dtype.kind not in "fiu":
         message = f"{name} holds {numbers.dtype}, not numbers."

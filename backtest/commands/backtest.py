@@ -95,7 +95,7 @@ def _require_sound(
     require_sound(
         bench.ledger,
         strategy,
-        strategy.with_values(spec.parameters),
+        [strategy.with_values(spec.parameters)],
         result.bars,
         record=is_kept,
     )
@@ -131,6 +131,7 @@ def _give(
         heading(result),
         "",
         figures_text(result.metrics),
+        *_ruin_lines(result),
         "",
         f"data    {result.manifest['data_digest']}",
         f"trades  {result.trades_digest}",
@@ -149,6 +150,20 @@ def _give(
         "plots": pictures,
     }
     output.result(data, "\n".join(lines))
+
+
+def _ruin_lines(result: AnyResult) -> list[str]:
+    """Return the ruin of a ladder of stakes in words, of runs on fixed payouts."""
+    from backtest.payout_result import PayoutResult
+
+    if not isinstance(result, PayoutResult):
+        return []
+    ruin: dict[str, Any] | None = result.summary()["ruin"]
+    if ruin is None:
+        return []
+    if "refused" in ruin:
+        return ["", str(ruin["refused"]["message"])]
+    return ["", "At the win rate that was seen", *map(str, ruin["observed"]["words"])]
 
 
 def _plotted(result: AnyResult, folder: Path) -> list[Path]:

@@ -111,6 +111,7 @@ class RunLine:
     family: Family
     trial_key: str
     parameters: Mapping[str, Any]
+    protection: Mapping[str, Any]
     metrics: Mapping[str, Any]
     trades_digest: str
     surface: Surface

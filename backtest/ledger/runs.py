@@ -49,7 +49,8 @@ ON CONFLICT (run_id) DO NOTHING
 """
 _LINE: Final = """
 SELECT r.run_id, r.kind, f.strategy, f.instruments, f.timeframe, r.trial_key,
-    r.manifest -> 'parameters', r.metrics, r.trades_digest, r.surface, r.requested_by,
+    r.manifest -> 'parameters', r.manifest -> 'protection', r.metrics,
+    r.trades_digest, r.surface, r.requested_by,
     r.created_at,
     EXISTS (SELECT 1 FROM research.run_reports AS p WHERE p.run_id = r.run_id)
 FROM research.runs AS r INNER JOIN research.families AS f USING (family_id)
@@ -249,13 +250,15 @@ def _check_reproduced(connection: psycopg.Connection, run_id: str, trades_digest
 
 
 def _line(row: tuple[Any, ...]) -> RunLine:
-    run_id, kind, strategy, instruments, timeframe, key, parameters, metrics, *rest = row
+    run_id, kind, strategy, instruments, timeframe, key, parameters, protection, *rest = row
+    metrics, *rest = rest
     return RunLine(
         run_id,
         kind,
         Family(strategy, tuple(instruments), timeframe),
         key,
         cast("Mapping[str, Any]", parameters or {}),
+        cast("Mapping[str, Any]", protection or {}),
         as_figures(metrics),
         *rest,
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
 
 import polars as pl
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["FolderJournal", "Journal", "LedgerJournal", "MemoryJournal", "Opening", "Recorder"]
 
 _UNDERWAY: Final = 2
+
+
+Trials: TypeAlias = "Callable[[], Sequence[Trial]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,14 @@ class Journal(Protocol):
         """Begin, or find what is there; return the numbers of the chunks that are kept."""
         ...
 
-    def record(
-        self, chunk: int, first: int, figures: pl.DataFrame, trials: Sequence[Trial]
-    ) -> None:
-        """Keep a chunk; one that is kept already stays as it is."""
+    def record(self, chunk: int, first: int, figures: pl.DataFrame, trials: Trials) -> None:
+        """Keep a chunk; one that is kept already stays as it is.
+
+        Parameters
+        ----------
+        trials
+            Makes the trial of each point, where somebody counts them.
+        """
         ...
 
     def figures(self) -> pl.DataFrame:
@@ -82,11 +89,9 @@ class LedgerJournal:
         )
         return self._ledger.done_chunks(opening.sweep_id)
 
-    def record(
-        self, chunk: int, first: int, figures: pl.DataFrame, trials: Sequence[Trial]
-    ) -> None:
+    def record(self, chunk: int, first: int, figures: pl.DataFrame, trials: Trials) -> None:
         """Keep a chunk; one that is kept already stays as it is."""
-        self._ledger.record_chunk(self._sweep_id, chunk, first, figures, trials)
+        self._ledger.record_chunk(self._sweep_id, chunk, first, figures, trials())
 
     def figures(self) -> pl.DataFrame:
         """Return the rows of all chunks that are kept, in the order of their points."""
@@ -126,7 +131,7 @@ class FolderJournal:
         chunk: int,
         first: int,  # noqa: ARG002 - the rows say it
         figures: pl.DataFrame,
-        trials: Sequence[Trial],  # noqa: ARG002 - a folder is no ledger
+        trials: Trials,  # noqa: ARG002 - a folder is no ledger
     ) -> None:
         """Keep a chunk; one that is kept already stays as it is."""
         path = self._folder / f"chunk-{chunk:08d}.parquet"
@@ -161,7 +166,7 @@ class MemoryJournal:
         chunk: int,
         first: int,  # noqa: ARG002 - the rows say it
         figures: pl.DataFrame,
-        trials: Sequence[Trial],  # noqa: ARG002 - memory is no ledger
+        trials: Trials,  # noqa: ARG002 - memory is no ledger
     ) -> None:
         """Keep a chunk; one that is kept already stays as it is."""
         self._chunks.setdefault(chunk, figures)
@@ -196,9 +201,7 @@ class Recorder:
         if kind is None:
             self.flush()
 
-    def record(
-        self, chunk: int, first: int, figures: pl.DataFrame, trials: Sequence[Trial]
-    ) -> None:
+    def record(self, chunk: int, first: int, figures: pl.DataFrame, trials: Trials) -> None:
         """Keep a chunk, soon; what went wrong with one before is raised here."""
         self.flush(_UNDERWAY - 1)
         self._underway.append(

@@ -7,20 +7,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from backtest.manifest import Origin
+from backtest.manifest import Origin, bars_digest, joint_digest
 from backtest.run import origin_of, year_of
 from backtest.sweep.evaluate import Evaluated
 from backtest.sweep.journal import Journal, MemoryJournal, Opening, Recorder
 from backtest.sweep.parallel import Crew
 from backtest.sweep.result import SweepResult, column_of
 from backtest.sweep.space import Chunk, Plan, Point, Space, grid_plan, random_plan
-from backtest.sweep.spec import NOT_SWEPT, SweepSpec
+from backtest.sweep.spec import NOT_SWEPT, SweepSpec, strategy_identity
 from backtest.sweep.trials import TrialWriter
 from backtest.sweep.worker import Market
 from candela.metrics.figures import vector_figures
@@ -88,14 +89,14 @@ def run_sweep(
         is_window=lead is not None,
     )
     inside = bars[lead:] if lead else bars
-    origin = origin or origin_of(inside)
+    origin = origin or origin_of(inside, model=base.model, funding=funding, finer=finer)
     run = _Run(
         spec=spec,
         space=space,
         market=market,
         inside=inside,
         writer=TrialWriter(space, base, origin, lead=lead),
-        sweep_id=spec.identity(strategy.source_digest, _seen(origin, bars, lead)),
+        sweep_id=spec.identity(strategy_identity(strategy), _seen(origin, bars, lead)),
         journal=journal or MemoryJournal(),
         progress=progress,
         should_stop=should_stop,
@@ -106,7 +107,10 @@ def run_sweep(
 
 def _seen(origin: Origin, bars: Bars, lead: int | None) -> str:
     """Return the digest of what decides figures: with a lead, of the bars before the window too."""
-    return origin.digest if lead is None else f"{bars.digest}, {lead} ahead"
+    if lead is None:
+        return origin.digest
+    seen = joint_digest(bars_digest(bars), origin.funding_digest, origin.finer_digest)
+    return f"{seen}, {lead} ahead"
 
 
 @dataclass(slots=True)
@@ -155,9 +159,9 @@ class _Run:
 
     def _open(self, total: int) -> set[int]:
         self.total = total
-        return self.journal.open(
-            Opening(self.sweep_id, self.spec.model_dump(mode="json"), total, self.writer.family)
-        )
+        said = self.spec.model_dump(mode="json")
+        said["base"]["strategy"] = self.market.strategy.name  # where its file lies stays here
+        return self.journal.open(Opening(self.sweep_id, said, total, self.writer.family))
 
     def _try_all(self, plan: Plan, crew: Crew, recorder: Recorder) -> None:
         kept = self._open(plan.total)
@@ -227,7 +231,7 @@ class _Run:
                 **{name: one for name, one in figures.items() if name not in NOT_SWEPT},
             }
         )
-        trials = self.writer.trials(chunk.points, figures)
+        trials = partial(self.writer.trials, chunk.points, figures)
         recorder.record(chunk.number, chunk.first, frame, trials)
         self.computed += len(chunk.points)
         return figures

@@ -9,12 +9,20 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from backtest.manifest import engine_digest
+from backtest.manifest import engine_digest, versions
 from backtest.spec import BacktestSpec, BadSpec, spec_of
 from backtest.sweep.axes import Axis, axes_of
 from strategies.definition import Strategy
 
-__all__ = ["LOWER_IS_BETTER", "NOT_SWEPT", "Direction", "Method", "SweepSpec", "sweep_spec"]
+__all__ = [
+    "LOWER_IS_BETTER",
+    "NOT_SWEPT",
+    "Direction",
+    "Method",
+    "SweepSpec",
+    "strategy_identity",
+    "sweep_spec",
+]
 
 Method = Literal["grid", "random", "optuna"]
 Direction = Literal["max", "min"]
@@ -86,6 +94,11 @@ class SweepSpec(BaseModel):
     def identity(self, source_digest: str, data_digest: str) -> str:
         """Return the sha256 that names this sweep over these candles by this strategy's text.
 
+        Parameters
+        ----------
+        source_digest
+            Name and digest of the strategy, as `strategy_identity` gives them.
+
         The objective of a grid or a random search is left out: the points are the same.
         """
         said = self.model_dump(mode="json")
@@ -95,11 +108,19 @@ class SweepSpec(BaseModel):
             "source_digest": source_digest,
             "data_digest": data_digest,
             "engine_digest": engine_digest(),
+            "versions": versions(),
         }
         # Told by the candles, or of no effect on them.
         del said["base"]["as_of"], said["base"]["gap_limit"]
+        # A file is told by its text: where it lies is nobody's business.
+        del said["base"]["strategy"]
         text = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def strategy_identity(strategy: Strategy[Any]) -> str:
+    """Return what tells a strategy from others: its name, for files that hold several, and text."""
+    return f"{strategy.name} {strategy.source_digest}"
 
 
 _LEARNED_AT_ONCE: Final = 32

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from backtest.evidence.splits import Split, walk_forward
-from backtest.manifest import Origin
+from backtest.manifest import Origin, bars_digest, joint_digest
 from backtest.run import backtest, origin_of
 from backtest.spec import Protection
 from backtest.sweep.evaluate import PROTECTIONS
@@ -80,7 +80,7 @@ def run_walk_forward(
         spec=spec,
         space=space,
         warm_up=space.warm_up(),
-        origin=origin or origin_of(bars),
+        origin=origin or origin_of(bars, model=spec.sweep.base.model, funding=funding, finer=finer),
         funding=funding,
         finer=finer,
         journal=journal,
@@ -182,12 +182,12 @@ class _Walk:
         return self.bars[max(0, rows.start - self.warm_up) : rows.stop]
 
     def _origin(self, rows: range) -> Origin:
-        inside = self.bars[rows.start : rows.stop]
+        inside, origin = self.bars[rows.start : rows.stop], self.origin
         return replace(
-            self.origin,
+            origin,
             since=inside.at(0),
             until=inside.at(len(inside) - 1),
-            digest=inside.digest,
+            digest=joint_digest(bars_digest(inside), origin.funding_digest, origin.finer_digest),
             rows=len(inside),
         )
 

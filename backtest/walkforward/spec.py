@@ -26,9 +26,10 @@ class WalkForwardSpec(BaseModel):
     train: str = Field(description="length learned on: 2000 (bars), 90d, 12w")
     test: str = Field(description="length tested on, and from one window to the next")
     anchored: bool = Field(default=False, description="learn from the first bar on")
-    embargo: str = Field("0", description="left out between learning and testing")
+    embargo: str = Field(default="0", description="left out between learning and testing")
     choose: Literal["best", "plateau"] = Field(
-        "best", description="best: the best point; plateau: the best together with its neighbours"
+        default="best",
+        description="best: the best point; plateau: the best together with its neighbours",
     )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from importlib.metadata import entry_points, version
 from typing import Final
 
@@ -68,6 +69,7 @@ app = typer.Typer(
 )
 
 
+@cache
 def build() -> typer.Typer:
     """Return the app with the commands of the rooms above the kernel hung in."""
     app.add_typer(candles.app, name="candles")

@@ -27,6 +27,11 @@ Detail = Literal["returns", "sweep", "all"]
 
 _SIZINGS: Final = {"fraction": 0.0, "fixed_value": 1.0, "fixed_units": 2.0}
 _DETAILS: Final[dict[Detail, float]] = {"returns": 0.0, "sweep": 1.0, "all": 2.0}
+_WHOLE_BPS: Final = 1e4
+_LARGEST_MOVE: Final = 4e6
+"""Largest square of a return beside the usual one. Each addition to a running sum rounds to 1.1e-16
+of the largest: beside the usual square that is 4e-10, and a sum of squares is good to 1e-9."""
+_SAMPLE: Final = 4_096
 _NO_BLOCKS: Final = frozen_floats(np.empty((2, 0)))
 _NO_TRADES: Final = np.empty(0, TRADE)
 _NO_RETURNS: Final = frozen_floats(np.empty((3, 0)))
@@ -77,6 +82,8 @@ def is_quick(model: FillModel) -> bool:
         and model.execution.intrabar == "worst_case"
         and costs.impact_bps == 0.0
         and costs.volume_share_limit is None
+        # Selling then costs more than the price: the full simulator refuses it.
+        and costs.slippage_bps + costs.spread_bps / 2.0 < _WHOLE_BPS
         and not costs.funding
         and rules.lot == rules.tick == rules.minimum_notional == 0.0
         and rules.leverage == 1.0
@@ -103,7 +110,8 @@ def simulate_quick(
     detail
         ``returns``: final equity, costs and orders only. ``sweep``: all but the third and fourth
         moments; returns then come from running sums over each holding period, prepared once for
-        the bars. ``all``: everything, bar by bar.
+        the bars (bar by bar where one move is so large that others would be lost in the sums).
+        ``all``: everything, bar by bar.
     """
     costs, execution, sizing = model.costs, model.execution, model.sizing
     numbers = np.array(
@@ -179,7 +187,17 @@ def _returns(bars: PriceBars) -> Floats:
     found = bars.kept.get("returns")
     if found is None:
         made = np.empty((3, len(bars.close)))
+        largest = 0.0
         if len(bars.close):
-            returns_sums(bars.close, made[0], made[1], made[2])
-        found = bars.kept["returns"] = frozen_floats(made)
+            largest = returns_sums(bars.close, made[0], made[1], made[2])
+        kept = made if largest <= _LARGEST_MOVE * _usual_square(bars.close) else _NO_RETURNS
+        found = bars.kept["returns"] = frozen_floats(kept)
     return cast("Floats", found)
+
+
+def _usual_square(close: Floats) -> float:
+    """Return the median square of the returns that are not 0, of at most some thousand of them."""
+    rows = np.arange(1, len(close), len(close) // _SAMPLE + 1)
+    moves = close[rows] / close[rows - 1] - 1.0
+    moved = moves[moves != 0.0]
+    return float(np.median(moved * moved)) if moved.size else 0.0

@@ -44,15 +44,20 @@ def block_extremes(values: Floats, lows: Floats, highs: Floats) -> None:
 
 
 @compiled
-def returns_sums(close: Floats, first: Floats, second: Floats, down: Floats) -> None:
-    """Write running sums of the returns of closes, their squares, and squares of the falls."""
-    first[0] = second[0] = down[0] = 0.0
+def returns_sums(close: Floats, first: Floats, second: Floats, down: Floats) -> float:
+    """Write running sums of the returns of closes, their squares, and squares of the falls.
+
+    Returns the largest square: what is much smaller is lost beside it.
+    """
+    first[0] = second[0] = down[0] = largest = 0.0
     for row in range(1, len(close)):
         change = (close[row] - close[row - 1]) / close[row - 1]
         square = change * change
         first[row] = first[row - 1] + change
         second[row] = second[row - 1] + square
         down[row] = down[row - 1] + (square if change < 0.0 else 0.0)
+        largest = max(largest, square)
+    return largest
 
 
 @compiled
