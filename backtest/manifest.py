@@ -26,6 +26,7 @@ __all__ = [
     "Origin",
     "bars_digest",
     "engine_digest",
+    "engine_sources",
     "identity",
     "joint_digest",
     "series_digest",
@@ -196,15 +197,20 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **found}
 
 
+def engine_sources() -> dict[str, Path]:
+    """Return the files of all that turns bars into trades and figures, by path in the project."""
+    root = Path(__file__).resolve().parents[1]
+    found = (path for pattern in _ENGINE for path in sorted(root.glob(pattern)))
+    return {path.relative_to(root).as_posix(): path for path in found}
+
+
 @cache
 def engine_digest() -> str:
     """Return the sha256 of the source of all that turns bars into trades and figures."""
-    root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    for pattern in _ENGINE:
-        for path in sorted(root.glob(pattern)):
-            digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(path.read_bytes())
+    for name, path in engine_sources().items():
+        digest.update(name.encode())
+        digest.update(path.read_bytes())
     return f"sha256:{digest.hexdigest()}"
 
 

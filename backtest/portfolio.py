@@ -339,7 +339,7 @@ def _first_of_each(table: Floats) -> Floats:
 
 
 def _carried(table: Floats, close: Floats, start: Floats) -> Floats:
-    """Return the table with holes filled by the last close before, by ``start`` before the first."""
+    """Return the table with holes filled by the last close before, the first ones by ``start``."""
     holes = np.isnan(table)
     if not holes.any():
         return table

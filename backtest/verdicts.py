@@ -225,7 +225,7 @@ def _require_same(record: RunRecord, result: Result) -> None:
     before, now = record.line.trades_digest, result.trades_digest
     if before != now:
         message = f"Run {record.line.run_id[:12]} gave trades {before[:19]} before, {now[:19]} now."
-        hint = "Its strategy, engine or libraries have changed; run it anew and judge that."
+        hint = "Its strategy, engine, libraries or funding rates have changed; run it anew."
         raise RunGone(message, hint)
 
 

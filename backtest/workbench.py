@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from backtest.barcache import BarCache
 from backtest.data import Loaded, load_bars
 from backtest.ledger import Ledger
+from backtest.ledger.refusals import RunNotReproduced
 from backtest.payout import run_payout
 from backtest.payout_result import PayoutResult
 from backtest.portfolio import PortfolioResult, backtest_portfolio
@@ -21,7 +22,7 @@ from strategies.definition import Parameters
 from strategies.registry import find
 
 if TYPE_CHECKING:
-    from backtest.ledger.records import Surface
+    from backtest.ledger.records import RunRecord, Surface
     from backtest.sweep.result import SweepResult
     from backtest.sweep.spec import SweepSpec
     from backtest.verdicts import Judged
@@ -166,7 +167,8 @@ class Workbench:
         NoSuchRun
             No kept run begins with this id.
         RunNotReproduced
-            Its trades came out otherwise: strategy, engine or libraries have changed.
+            Its trades came out otherwise: strategy, engine or libraries have changed; or its
+            funding rates have, of which no earlier state is kept.
         BadSpec
             It is of a kind that cannot be run from its manifest.
         """
@@ -181,6 +183,7 @@ class Workbench:
             result: AnyResult = walked
         else:
             result = self.backtest(spec_of_manifest(record.manifest), record=False)
+        _require_same_funding(record, result)
         self.ledger.record_run(result, surface=self.surface)
         return result
 
@@ -213,6 +216,17 @@ class Workbench:
         from backtest.verdicts import judge_sweep
 
         return judge_sweep(self, sweep_id, **options)
+
+
+def _require_same_funding(record: RunRecord, result: AnyResult) -> None:
+    before, now = (one.get("funding_digest") for one in (record.manifest, result.manifest))
+    if before is not None and before != now:
+        message = (
+            f"The funding rates have changed since run {record.line.run_id[:12]}:"
+            f" {str(before)[:19]} before, {str(now)[:19]} now."
+        )
+        hint = "Rates are kept as they are now, not as they were known: run it anew."
+        raise RunNotReproduced(message, hint)
 
 
 def _refuse_several(strategy: Strategy[Any], spec: BacktestSpec) -> None:

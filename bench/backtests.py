@@ -24,6 +24,7 @@ from backtest.run import backtest
 from backtest.spec import spec_of
 from backtest.sweep.evaluate import evaluate
 from bench.limit import CASH, PEERS, Limit, build_limit
+from bench.parallel import run_parallel
 from candela.fills.model import Costs, FillModel, Sizing
 from candela.market.timeframe import Timeframe
 from strategies.bars import COLUMNS, Bars
@@ -121,11 +122,10 @@ class Backtests:
     def many_minutes(self, rows: int) -> dict[str, npt.NDArray[np.float64]]:
         """Return as many minutes, of further coins where one has not enough."""
         parts = [self.columns]
-        for path in sorted((PEERS.parents[1] / "data" / "candles").glob("*_1m.parquet")):
-            if sum(len(part["close"]) for part in parts) >= rows or "BTC" in path.name:
-                continue
-            frame = pl.read_parquet(path).sort("time").unique("time", maintain_order=True)
-            parts.append({name: frame[name].to_numpy().astype(np.float64) for name in COLUMNS})
+        for path in sorted((PEERS.parents[1] / "data" / "candles").glob("[!B]*_1m.parquet")):
+            if sum(len(part["close"]) for part in parts) < rows:
+                frame = pl.read_parquet(path).sort("time").unique("time", maintain_order=True)
+                parts.append({name: frame[name].to_numpy().astype(float) for name in COLUMNS})
         return {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
 
     def vectorbt(self, *words: str, data: Path | None = None) -> dict[str, Any] | None:
@@ -348,7 +348,7 @@ class Backtests:
 
 
 def first_call() -> None:
-    """Run a backtest of a few bars: what the first one in a process costs."""
+    """Run a backtest of a few bars."""
     ones = np.full(300, 100.0) + np.sin(np.arange(300))
     backtest(ma_cross, _bars(dict.fromkeys(COLUMNS, ones)), {"fast": 3, "slow": 9})
 
@@ -395,5 +395,6 @@ def run_backtests(bench: Bench, folder: Path, database: Database) -> None:
     runs.stops()
     runs.pool()
     runs.growth()
+    run_parallel(bench, runs.bars(100_000))
     runs.disk()
     runs.database(database)

@@ -104,7 +104,7 @@ class Bars:
         Raises
         ------
         BadBars
-            Times do not rise, or a price is absent or not positive.
+            Times do not rise, or a price is absent, not positive or infinite.
         """
         bars = cls(
             time=frame["time"].dt.cast_time_unit("us").to_physical().to_numpy(),
@@ -125,17 +125,18 @@ class Bars:
         Raises
         ------
         BadBars
-            Times do not rise, or a price is absent or not positive.
+            Times do not rise, or a price is absent, not positive or infinite.
         """
         falls = np.flatnonzero(np.diff(self.time) <= 0)
         if falls.size:
             message = f"Bar {falls[0] + 1} at {self.at(int(falls[0]) + 1)} does not come later."
             raise BadBars(message, "Sort the candles by time and keep one for each.")
         for name in COLUMNS[:4]:
-            bad = np.flatnonzero(~(getattr(self, name) > 0))
+            values = getattr(self, name)
+            bad = np.flatnonzero(~((values > 0) & (values < np.inf)))
             if bad.size:
                 row = int(bad[0])
-                value = getattr(self, name)[row]
+                value = values[row]
                 message = f"Bar {row} at {self.at(row)} has {name} {value}."
                 raise BadBars(message, "Prices are positive numbers; check the candles.")
 

@@ -1,7 +1,8 @@
 """Indicators: TA-Lib's, remembered while a sweep runs, and the exact simple mean.
 
 Each takes (n,) float64, oldest first, and returns (n,) float64 that nobody may write into, NaN
-while warming up. Row i uses rows 0 to i only.
+while warming up. Row i uses rows 0 to i only. After a NaN (a candle that another instrument lacks)
+an indicator begins anew with the rows that follow it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from candela.errors import StrategyError
-from candela.market.arrays import frozen_floats, frozen_rows
+from candela.market.arrays import frozen_floats
 from strategies.bars import Bars
 from strategies.deviations import deviations_of_sums
-from strategies.means import decimal_sums, means_of_sums
-from strategies.memory import remember
+from strategies.means import decimal_sums, means_of_sums, wide_means_of_sums
+from strategies.memory import remember, sealed
+from strategies.stretches import on_stretches
 from strategies.talib_door import talib
 
 __all__ = [
@@ -41,6 +43,10 @@ Floats = npt.NDArray[np.float64]
 MeanKind = Literal["simple", "exponential"]
 
 _LARGEST_ROOT: Final = 3.0e9  # of a signed 64-bit integer
+_LARGEST_EXACT: Final = 2.0**53  # whole numbers below it are doubles
+_LARGEST_SUM: Final = 2.0**63
+_LARGEST_DIVISOR: Final = 2.0**43  # of means in more than 53 bits
+_Sums = tuple[npt.NDArray[np.int64], float, float]
 
 
 class BadWindow(StrategyError):
@@ -80,18 +86,39 @@ def sma(values: Floats, window: int) -> Floats:
 
 
 def _sma(values: Floats, window: int) -> Floats:
-    sums, scale = remember("sums", values, lambda: _sums(values))
+    sums = remember("sums", values, lambda: _sums(values))
+    found = _exact_means(sums, window, len(values))
+    if found is None:
+        # Not decimals, or not all known: each stretch between unknown values is tried alone.
+        found = on_stretches(lambda part: _mean_of_stretch(part, window), values)
+    return sealed(found)
+
+
+def _mean_of_stretch(values: Floats, window: int) -> Floats:
+    found = _exact_means(_sums(values), window, len(values))
+    if found is not None:
+        return found
+    return talib().SMA(frozen_floats(values), timeperiod=window) if window > 1 else values.copy()
+
+
+def _exact_means(sums: _Sums, window: int, rows: int) -> Floats | None:
+    running, scale, bound = sums
     if scale == 0.0:
-        return talib_function("SMA", values, timeperiod=window) if window > 1 else values
-    means = np.empty(len(values))
-    means_of_sums(sums, window, scale, means)
-    return frozen_floats(means)
+        return None
+    means = np.empty(rows)
+    if window * bound < _LARGEST_EXACT:
+        means_of_sums(running, window, scale, means)
+    elif window * bound < _LARGEST_SUM and window * scale < _LARGEST_DIVISOR:
+        wide_means_of_sums(running, window, scale, means)
+    else:
+        return None
+    return means
 
 
-def _sums(values: Floats) -> tuple[npt.NDArray[np.int64], float]:
+def _sums(values: Floats) -> _Sums:
     sums = np.empty(len(values) + 1, dtype=np.int64)
-    scale = decimal_sums(frozen_floats(values), sums)
-    return frozen_rows(sums if scale else sums[:0]), scale
+    scale, bound = decimal_sums(frozen_floats(values), sums)
+    return sealed(sums if scale else np.empty(0, np.int64)), scale, bound
 
 
 def ema(values: Floats, window: int) -> Floats:
@@ -119,22 +146,26 @@ def rsi(
     window = _checked("RSI", window, 2)
     if smoothing == "wilder":
         return talib_function("RSI", values, timeperiod=window)
-    return remember(("cutler", window), values, lambda: _cutler(values, window))
+    return remember(
+        ("cutler", window),
+        values,
+        lambda: sealed(on_stretches(lambda part: _cutler(part, window), values)),
+    )
 
 
 def _cutler(values: Floats, window: int) -> Floats:
-    sums, scale = remember("sums", values, lambda: _sums(values))
-    if scale and len(values) > window:
+    sums, scale, bound = remember("sums", values, lambda: _sums(values))
+    if scale and len(values) > window and 2.0 * window * bound < _LARGEST_EXACT:
         # In whole ticks, so that an index of exactly 50 is 50 from wherever the data begin.
         ticks = np.diff(np.diff(sums), prepend=sums[1])
         rises = _last(np.maximum(ticks, 0), window)
         falls = _last(np.maximum(-ticks, 0), window)
     else:
-        moves = np.diff(values, prepend=np.nan)
+        moves = np.diff(values, prepend=np.nan)[: len(values)]
         rises = talib().SMA(np.maximum(moves, 0.0), timeperiod=window)
         falls = talib().SMA(np.maximum(-moves, 0.0), timeperiod=window)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return frozen_floats(100.0 * rises / (rises + falls))
+        return 100.0 * rises / (rises + falls)
 
 
 def _last(ticks: npt.NDArray[np.int64], window: int) -> Floats:
@@ -160,15 +191,18 @@ def macd(
     if slow <= fast:
         message = f"MACD needs a slow mean longer than the fast one; given {fast} and {slow}."
         raise BadWindow(message, f"Give slow above {fast}.")
+
+    def lines(part: Floats) -> Floats:
+        if not len(part):
+            return np.empty((3, 0))
+        return np.array(
+            talib().MACD(frozen_floats(part), fastperiod=fast, slowperiod=slow, signalperiod=signal)
+        )
+
     line, mean_line, gap = remember(
         ("macd", fast, slow, signal),
         values,
-        lambda: tuple(
-            frozen_floats(part)
-            for part in talib().MACD(
-                frozen_floats(values), fastperiod=fast, slowperiod=slow, signalperiod=signal
-            )
-        ),
+        lambda: tuple(sealed(part) for part in on_stretches(lines, values)),
     )
     return line, mean_line, gap
 
@@ -182,16 +216,22 @@ def stddev(values: Floats, window: int) -> Floats:
     exactly on a band of two deviations, and a running sum would decide by its rounding.
     """
     window = _checked("Deviation", window, 2)
-    return remember(("stddev", window), values, lambda: _stddev(values, window))
+    return remember(
+        ("stddev", window),
+        values,
+        lambda: sealed(on_stretches(lambda part: _stddev(part, window), values)),
+    )
 
 
 def _stddev(values: Floats, window: int) -> Floats:
-    sums, scale = remember("sums", values, lambda: _sums(values))
+    if not len(values):
+        return np.empty(0)
+    sums, scale, _ = remember("sums", values, lambda: _sums(values))
     if scale == 0.0 or not _fits(values, window, scale):
-        return talib_function("STDDEV", values, timeperiod=window)
+        return talib().STDDEV(frozen_floats(values), timeperiod=window)
     deviations = np.empty(len(values))
     deviations_of_sums(sums, window, scale, deviations)
-    return frozen_floats(deviations)
+    return deviations
 
 
 def _fits(values: Floats, window: int, scale: float) -> bool:
@@ -211,7 +251,7 @@ def bollinger(
     """
     middle = sma(values, window)
     spread = width * stddev(values, window)
-    return frozen_floats(middle + spread), middle, frozen_floats(middle - spread)
+    return sealed(middle + spread), middle, sealed(middle - spread)
 
 
 def highest(values: Floats, window: int) -> Floats:
@@ -235,7 +275,7 @@ def donchian(bars: Bars, window: int) -> tuple[Floats, Floats]:
 
 def _before(values: Floats) -> Floats:
     def shifted() -> Floats:
-        return frozen_floats(np.append(np.nan, values[:-1])[: len(values)])
+        return sealed(np.append(np.nan, values[:-1])[: len(values)])
 
     return remember("before", values, shifted)
 
@@ -246,10 +286,14 @@ def atr(bars: Bars, window: int = 14) -> Floats:
     Source: J. W. Wilder, 1978 (TA-Lib ATR).
     """
     window = _checked("The average true range", window)
+
+    def ranges(part: Floats) -> Floats:
+        return talib().ATR(*part, timeperiod=window)
+
     return remember(
         ("atr", window),
-        bars.close,
-        lambda: frozen_floats(talib().ATR(bars.high, bars.low, bars.close, timeperiod=window)),
+        bars.kept,
+        lambda: sealed(on_stretches(ranges, np.array([bars.high, bars.low, bars.close]))),
     )
 
 
@@ -262,7 +306,11 @@ def talib_function(name: str, values: Floats, **options: Any) -> Floats:
         TA-Lib has no such function, or refuses the options.
     """
     key = (name, tuple(sorted(options.items())))
-    return remember(key, values, lambda: _call(name, values, options))
+    return remember(
+        key,
+        values,
+        lambda: sealed(on_stretches(lambda part: _call(name, part, options), values)),
+    )
 
 
 def _call(name: str, values: Floats, options: dict[str, Any]) -> Floats:
@@ -271,7 +319,7 @@ def _call(name: str, values: Floats, options: dict[str, Any]) -> Floats:
         message = f"TA-Lib has no function {name}."
         raise BadWindow(message, "Its functions are named in capitals, such as ROC or LINEARREG.")
     if not len(values):
-        return frozen_floats(np.empty(0))
+        return np.empty(0)
     try:
         result: Any = function(frozen_floats(values), **options)
     except Exception as error:
@@ -281,4 +329,4 @@ def _call(name: str, values: Floats, options: dict[str, Any]) -> Floats:
     if isinstance(result, tuple):
         message = f"TA-Lib's {name} gives several lines."
         raise BadWindow(message, "Call talib() for functions of several lines.")
-    return frozen_floats(result)
+    return np.ascontiguousarray(result, dtype=np.float64)

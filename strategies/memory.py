@@ -65,12 +65,12 @@ class Memory:
         self.computed += 1
         if (
             isinstance(source, np.ndarray)
-            and id(source) not in self._columns
+            and id(cast("object", source)) not in self._columns
             and not _is_sealed(cast("npt.NDArray[Any]", source))
         ):
             return value
         self._entries[whole] = (source, value)
-        self._count(source, 1)
+        self._count(cast("object", source), 1)
         self._count(value, 1)
         while self.used > self.budget and len(self._entries) > 1:
             _, (gone, result) = self._entries.popitem(last=False)
@@ -116,8 +116,12 @@ def _held(value: object) -> Iterator[tuple[int, int]]:
         for part in cast("tuple[object, ...]", value):
             yield from _held(part)
         return
-    while isinstance(value, np.ndarray) and isinstance(value.base, np.ndarray):
-        value = cast("npt.NDArray[Any]", value.base)
+    if isinstance(value, np.ndarray):
+        array = cast("npt.NDArray[Any]", value)
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        yield id(array), array.nbytes
+        return
     size = getattr(value, "nbytes", 0)
     if isinstance(size, int) and size:
         yield id(value), size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -135,11 +135,11 @@ class Signals:
         return found
 
 
-def _check_ratio(name: str, value: Floats | float, length: int) -> None:
+def _check_ratio(name: str, value: object, length: int) -> None:
     if not isinstance(value, (np.ndarray, np.number, float, int)):
         message = f"{name} is a {type(value).__name__}."
         raise BadSignals(message, "Give a number, or a numpy array of one for each bar.")
-    numbers = np.asarray(value)
+    numbers = np.asarray(cast("Floats | float", value))
     if numbers.dtype.kind not in "fiu":
         message = f"{name} holds {numbers.dtype}, not numbers."
         raise BadSignals(message, "Give a number, or one for each bar.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["canonical", "digest_of", "trial_base", "trial_key"]
 
 # What a manifest says that does not decide the outcome, or is said by something else: the span, the
-# instant of knowledge, funding rates, finer bars and what is read besides by the digest of the data,
+# instant of knowledge, funding, finer bars and what is read besides by the digest of the data,
 # parameters by the key, the name of the strategy by the family.
 _APART: Final = frozenset(
     {

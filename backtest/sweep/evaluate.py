@@ -171,5 +171,8 @@ def _levels(
         if name in own:
             found.append(np.full(len(rows), usual))
             continue
-        found.append(np.array([points[row].get(name, usual) for row in rows], dtype=np.float64))
+        given_here = (points[row].get(name) for row in rows)
+        found.append(
+            np.array([usual if one is None else one for one in given_here], dtype=np.float64)
+        )
     return found[0], found[1]

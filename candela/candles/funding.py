@@ -104,6 +104,9 @@ def import_funding(
 def read_funding_rates(database: Database, instrument: Instrument) -> pl.DataFrame:
     """Return (n,) columns time (UTC, as the source dates it) and funding_rate, oldest first.
 
+    They are those that hold now: a rate that was corrected is kept as corrected only, so there is
+    no reading them as of an instant.
+
     Raises
     ------
     NoSuchInstrument

@@ -82,7 +82,7 @@ def is_quick(model: FillModel) -> bool:
         and model.execution.intrabar == "worst_case"
         and costs.impact_bps == 0.0
         and costs.volume_share_limit is None
-        # Selling then costs more than the price: the full simulator refuses it.
+        # Beyond that a sale fetches less than nothing; the full simulator stops at a price of 0.
         and costs.slippage_bps + costs.spread_bps / 2.0 < _WHOLE_BPS
         and not costs.funding
         and rules.lot == rules.tick == rules.minimum_notional == 0.0

@@ -44,8 +44,22 @@ def check_same_again(trial: Trial, before: dict[str, str]) -> Table:
             difference = first_half.first_difference(trial.beginning(half))
         if difference is not None:
             raise Found(_unequal(trial, difference, _changed(trial, before)))
+    _check_shared(trial, whole)
     check_state(trial, before)
     return whole
+
+
+def _check_shared(trial: Trial, whole: Table) -> None:
+    """Refuse what is remembered for one instrument and recalled for another of the same times."""
+    difference = whole.first_difference(trial.as_given()) if trial.bars.others else None
+    if difference is not None:
+        words = (
+            f"{difference.column} at {trial.at(difference.row)} is {shown(difference.other)} where"
+            f" instruments share an array, such as their times, and {shown(difference.whole)} where"
+            " each has its own: what is remembered for one is taken for another's."
+        )
+        remedy = "Remember what is made of several columns of bars under bars.kept, not one column."
+        raise Found(_finding(trial, "hidden_state", difference, words, remedy))
 
 
 def _check_text(trial: Trial) -> None:

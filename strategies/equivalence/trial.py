@@ -9,8 +9,9 @@ import numpy as np
 from candela.errors import CandelaError
 from strategies.bars import COLUMNS, Bars
 from strategies.definition import Parameters, Strategy
-from strategies.equivalence.columns import Table, compute
+from strategies.equivalence.columns import Column, Table, compute
 from strategies.equivalence.report import Finding
+from strategies.memory import sealed
 
 __all__ = ["Found", "Trial"]
 
@@ -52,6 +53,13 @@ class Trial:
             return compute(self.strategy, self.parameters, bars)
         except CandelaError as error:
             raise Found(self._raised(error, bars)) from error
+
+    def as_given(self) -> Table:
+        """Compute on all bars with the arrays that other instruments share with them, as in a run.
+
+        Slices share none: each has views of its own.
+        """
+        return self.on(_copied(self.bars))
 
     def beginning(self, length: int) -> Table:
         """Compute on the first ``length`` bars."""
@@ -110,13 +118,20 @@ class Trial:
         )
 
 
-def _copied(bars: Bars) -> Bars:
+def _copied(bars: Bars, made: dict[int, Column] | None = None) -> Bars:
+    """Return a copy of the bars, in which one array stays one wherever it stands."""
+    known: dict[int, Column] = {} if made is None else made
+
+    def copied(name: str) -> Column:
+        array: Column = getattr(bars, name)
+        return known.setdefault(id(array), sealed(array.copy()))
+
     return Bars(
-        time=bars.time.copy(),
-        **{name: getattr(bars, name).copy() for name in COLUMNS},
+        time=copied("time"),
+        **{name: copied(name) for name in COLUMNS},
         timeframe=bars.timeframe,
         instrument=bars.instrument,
-        others={name: _copied(other) for name, other in bars.others.items()},
+        others={name: _copied(other, known) for name, other in bars.others.items()},
     )
 
 

@@ -67,6 +67,21 @@ def test_portfolio_when_shown_then_index_and_trades_name_instruments(
     assert whole.manifest["kind"] == "portfolio"
 
 
+def test_portfolio_when_a_member_begins_later_then_its_part_of_the_benchmark_waits_as_cash(
+    members: dict[str, Bars],
+) -> None:
+    (first, long), (second, short) = members.items()
+    late = {first: long, second: short[3_000:]}
+    whole = backtest_portfolio(ma_cross, late, cash=20_000.0, model=SMALL)
+    begins = int((whole.time < short.time[3_000]).sum())
+    alone = long.close[long.time < short.time[3_000]][-1] / long.open[0]
+    assert whole.benchmark[begins - 1] == pytest.approx(20_000 * (alone + 1.0) / 2.0)
+    steps = np.abs(np.diff(whole.benchmark) / whole.benchmark[:-1])
+    parts = [np.abs(np.diff(bars.close) / bars.close[:-1]).max() for bars in late.values()]
+    assert steps.max() <= max(parts) * 1.01, "no jump where it begins"
+    assert whole.benchmark[-1] / 20_000 - 1 == pytest.approx(whole.metrics["benchmark_return"])
+
+
 def test_portfolio_when_nothing_is_given_then_it_says_so() -> None:
     with pytest.raises(BadSpec, match="instruments with bars"):
         backtest_portfolio(ma_cross, {}, cash=1.0)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
+from backtest.ledger.identity import trial_base
 from backtest.manifest import identity
 from backtest.run import backtest, is_quick_for
 from backtest.spec import BadSpec, Protection
+from candela.fills.full import FinerBars, Funding
 from candela.fills.model import Costs, Execution, FillModel, VenueRules
+from candela.fills.quick import is_quick
 from candela.fills.records import Reason
 from candela.metrics.curves import sums_of
 from candela.metrics.figures import METRICS
-from strategies.bars import Bars
+from strategies.alignment import beside
+from strategies.bars import BadBars, Bars
 from strategies.definition import Parameters, StrategyFailed, strategy
 from strategies.ma_cross import ma_cross
 from strategies.signals import BadSignals, Signals
@@ -49,6 +55,49 @@ def test_backtest_when_bars_are_cut_then_what_happened_before_is_the_same(bars: 
     assert count > 10
     assert np.array_equal(whole.trades[:count], cut.trades[:count])
     assert np.allclose(whole.equity[:9_000], cut.equity, rtol=1e-12)
+
+
+def test_manifest_when_only_funding_finer_or_what_is_read_differs_then_its_id_differs(
+    bars: Bars,
+) -> None:
+    some = bars[:200]
+    pays = FillModel(costs=Costs(funding=True))
+    looks = FillModel(execution=Execution(intrabar="minutes"))
+    inside = FinerBars(some.time, some.open, some.high, some.low, some.close)
+    higher = inside._replace(high=some.high * 1.1)
+
+    def manifests(which: FillModel, **series: Any) -> dict[str, Any]:
+        return backtest(ma_cross, some, model=which, **series).manifest
+
+    low, high = (Funding(some.time[8::8], np.full(24, rate)) for rate in (0.0001, 0.0002))
+    first, second = (manifests(pays, funding=rates) for rates in (low, high))
+    assert first["funding_digest"] != second["funding_digest"]
+    assert len({first["id"], second["id"]}) == 2
+    assert trial_base(first) != trial_base(second)
+    first, second = (manifests(looks, finer=minutes) for minutes in (inside, higher))
+    assert first["finer_digest"] != second["finer_digest"]
+    assert trial_base(first) != trial_base(second)
+    assert manifests(MODEL, funding=low, finer=inside) == manifests(MODEL), "what is not used"
+    twice = [beside(some, {"bitvavo:ETH/EUR": other}) for other in (some, bars[1:201])]
+    first, second = (backtest(ma_cross, one).manifest for one in twice)
+    assert first["instruments"] == ["bitvavo:BTC/EUR"]
+    assert first["reads"] == ["bitvavo:ETH/EUR"]
+    assert trial_base(first) != trial_base(second)
+
+
+def test_quick_when_a_sale_would_fetch_nothing_then_the_full_simulator_decides() -> None:
+    assert is_quick(FillModel(costs=Costs(slippage_bps=9_999)))
+    assert not is_quick(FillModel(costs=Costs(slippage_bps=10_000)))
+    assert not is_quick(FillModel(costs=Costs(slippage_bps=6_000, spread_bps=8_000)))
+
+
+@pytest.mark.parametrize("price", [float("inf"), float("nan"), 0.0, -1.0])
+def test_bars_when_a_price_is_no_positive_number_then_the_candle_is_named(price: float) -> None:
+    frame = sample("BTC-EUR_1h")[:10].with_columns(
+        close=pl.when(pl.int_range(pl.len()) == 3).then(price).otherwise("close")
+    )
+    with pytest.raises(BadBars, match=r"Bar 3 at .* has close"):
+        Bars.from_frame(frame, "1h")
 
 
 def test_manifest_when_written_then_its_id_is_its_hash_and_any_change_changes_it(

@@ -9,6 +9,7 @@ import time
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from strategies.bars import Bars
@@ -18,7 +19,7 @@ from strategies.indicators import ema, highest, rsi, sma
 from strategies.memory import remember
 from strategies.signals import Signals
 from tests.strategies.foresight import FORESIGHT, ahead
-from tests.strategies.planting import Case, Plain, bars_of_a_season, case
+from tests.strategies.planting import ETH, Case, Plain, bars_of_a_season, case
 
 __all__ = ["LEAKS"]
 
@@ -134,6 +135,22 @@ def key_without_parameter(bars: Bars, parameters: Plain) -> Signals:
     """Remembers a mean under a key that leaves its window out."""
     mean = remember("my mean", bars.close, lambda: np.asarray(sma(bars.close, parameters.window)))
     return Signals(long_entries=bars.close > mean)
+
+
+@case(LEAKS, "hidden_state")
+def key_of_shared_times(bars: Bars, parameters: Plain) -> Signals:
+    """Remembers means of two instruments under their times, which are one array."""
+
+    def level(one: Bars) -> npt.NDArray[np.float64]:
+        return remember(
+            ("my level", parameters.window), one.time, lambda: sma(one.close, parameters.window)
+        )
+
+    other = bars.other(ETH)
+    return Signals(
+        long_entries=(bars.close > level(bars)) & (other.close > level(other)),
+        long_exits=other.close < level(other),
+    )
 
 
 @case(LEAKS, "non_determinism")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -18,7 +20,7 @@ from strategies.conditions import (
     events_of,
 )
 from strategies.indicators import sma
-from strategies.memory import Memory, remembering
+from strategies.memory import Memory, remembering, sealed
 
 Floats = npt.NDArray[np.float64]
 
@@ -98,7 +100,7 @@ def test_level_when_crossed_then_events_on_both_sides_and_none_by_touching() -> 
 
 
 def test_level_when_asked_again_then_computed_once() -> None:
-    line = np.arange(10.0)
+    line = sealed(np.arange(10.0))
     memory = Memory()
     with remembering(memory):
         assert crossed_above(line, 4.5) is crossed_above(line, 4.5)
@@ -149,3 +151,23 @@ def test_events_when_combined_with_masks_then_as_masks_do(
 def test_condition_when_no_mask_of_the_bars_then_refused(condition: object, said: str) -> None:
     with pytest.raises(BadCondition, match=said):
         events_of(condition, 5, "long_entries")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([3, 2], "Row 2 of the events comes after row 3"),
+        ([2, 2], "Row 2 of the events comes after row 2"),
+        ([-1, 2], "Row -1 of the events lies outside 5 bars"),
+        ([2, 5], "Row 5 of the events lies outside 5 bars"),
+        ([0.5, 2.0], "float64"),
+        ([[1], [2]], r"\(2, 1\)"),
+    ],
+)
+def test_events_when_rows_are_none_of_rising_bars_then_refused(rows: list[Any], said: str) -> None:
+    with pytest.raises(BadCondition, match=said):
+        Events(np.array(rows), 5)
+
+
+def test_events_when_there_are_none_then_allowed() -> None:
+    assert not Events(np.array([]), 5).mask.any()

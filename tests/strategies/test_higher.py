@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candela.market.timeframe import Timeframe
+from strategies.alignment import beside
 from strategies.bars import BadTimeframe, Bars
 from strategies.memory import remembering
 from strategies.sample import sample_bars
@@ -118,3 +119,16 @@ def test_longer_bars_when_asked_again_in_an_evaluation_then_made_once() -> None:
         assert bars.higher("4h") is bars.higher("4h")
         assert bars.higher("4h") is not bars.higher("1d")
     assert bars.memory.computed == 2
+
+
+def test_longer_bars_when_instruments_share_their_times_then_each_has_its_own() -> None:
+    first, second = sample_bars()[:500], sample_bars("bitvavo:ETH/EUR")[:500]
+    bars = beside(first, {"eth": second})
+    other = bars.other("eth")
+    assert other.time is bars.time
+    with remembering(bars.memory):
+        ours, theirs = bars.higher("4h"), other.higher("4h")
+        assert other.higher("4h") is theirs
+        assert bars.typical is not other.typical
+    assert np.array_equal(ours.bars.close, first.higher("4h").bars.close)
+    assert np.array_equal(theirs.bars.close, second.higher("4h").bars.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from strategies.bars import Bars
 from strategies.indicators import (
     BadWindow,
     atr,
@@ -31,6 +33,7 @@ from strategies.indicators import (
     talib_function,
     wilder_settles,
 )
+from strategies.memory import remembering
 from strategies.sample import sample_bars
 from strategies.talib_door import talib
 
@@ -220,3 +223,105 @@ def test_indicator_when_given_then_cannot_be_written_into() -> None:
     for line in (sma(BARS.close, 5), ema(BARS.close, 5), rsi(BARS.close), atr(BARS)):
         with pytest.raises(ValueError, match="read-only"):
             line[0] = 1.0
+
+
+def bars_of(high: Floats, low: Floats, close: Floats) -> Bars:
+    rows = len(close)
+    return Bars(
+        time=BARS.time[:rows],
+        open=close,
+        high=high,
+        low=low,
+        close=close,
+        volume=np.ones(rows),
+        timeframe=BARS.timeframe,
+    )
+
+
+def test_true_range_when_bars_share_their_closes_alone_then_each_has_its_own() -> None:
+    wider = bars_of(HIGH * 1.1, LOW * 0.9, CLOSE)
+    with remembering(BARS.memory):
+        ours, theirs = atr(BARS, 5), atr(wider, 5)
+        assert atr(BARS, 5) is ours
+    assert np.array_equal(
+        theirs, TA.ATR(HIGH * 1.1, LOW * 0.9, CLOSE, timeperiod=5), equal_nan=True
+    )
+    assert theirs[-1] > ours[-1]
+
+
+WIDE = st.integers(10**14, 10**15)
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.int64, st.integers(20, 120), elements=WIDE), st.integers(2, 60))
+def test_mean_when_sums_pass_53_bits_then_still_nearest_double_of_the_true_one(
+    ticks: npt.NDArray[np.int64], window: int
+) -> None:
+    for sign in (1, -1):
+        found = sma(sign * ticks / 10**8, window)
+        assert np.isnan(found[: window - 1]).all()
+        for row in range(window - 1, len(ticks)):
+            total = sign * int(ticks[row + 1 - window : row + 1].sum())
+            assert found[row] == float(Fraction(total, window * 10**8))
+
+
+def test_means_when_large_then_equal_wherever_they_are_and_whatever_follows() -> None:
+    random = np.random.default_rng(1)
+    ticks = np.tile(random.integers(10**14, 10**15, 7), 3_000)
+    prices = ticks / 10**8
+    fast, slow = sma(prices, 7), sma(prices, 1_400)
+    assert np.array_equal(fast[1_400:], slow[1_400:])
+    # 21,000 values of 10^15 ticks pass 2^63: neither sums nor the choice of path may depend on it.
+    assert np.array_equal(sma(prices[:2_000].copy(), 7), fast[:2_000], equal_nan=True)
+
+
+def test_mean_when_beyond_whole_numbers_then_talib_answers() -> None:
+    ticks = np.full(6_000, 1.9e15)
+    found = sma(ticks, 5_000)
+    np.testing.assert_allclose(found[4_999:], 1.9e15, rtol=1e-12)
+    wide = rsi(np.tile([1.0e15, 1.5e15], 100), 50, "simple")
+    assert wide[-1] == pytest.approx(50.0)
+
+
+HOLES: dict[str, Callable[[Bars], Floats]] = {
+    "sma": lambda bars: sma(bars.close, 9),
+    "sma of no decimals": lambda bars: sma(np.sqrt(bars.close), 9),
+    "sma of 1 of no decimals": lambda bars: sma(np.sqrt(bars.close), 1),
+    "ema": lambda bars: ema(bars.close, 9),
+    "rsi": lambda bars: rsi(bars.close, 9),
+    "simple rsi": lambda bars: rsi(bars.close, 9, "simple"),
+    "stddev": lambda bars: stddev(bars.close, 9),
+    "highest": lambda bars: highest(bars.high, 9),
+    "macd": lambda bars: macd(bars.close, 3, 6, 3)[2],
+    "atr": lambda bars: atr(bars, 9),
+    "lower band": lambda bars: bollinger(bars.close, 9)[2],
+    "slope": lambda bars: talib_function("LINEARREG_SLOPE", bars.close, timeperiod=9),
+}
+
+
+@pytest.mark.parametrize("name", HOLES)
+def test_indicator_when_candles_are_missing_then_begins_anew_after_each_hole(name: str) -> None:
+    present = np.ones(400, dtype=np.bool_)
+    present[[0, 1, 100, 101, 102, 105, 250, 399]] = False
+    holed = bars_of(*(np.where(present, part[:400], np.nan) for part in (HIGH, LOW, CLOSE)))
+    found = HOLES[name](holed)
+    assert np.isnan(found[~present]).all()
+    for start, stop in ((2, 100), (103, 105), (106, 250), (251, 399)):
+        alone = HOLES[name](bars_of(HIGH[start:stop], LOW[start:stop], CLOSE[start:stop]))
+        assert np.array_equal(found[start:stop], alone, equal_nan=True)
+    assert np.isfinite(found[300:399]).all()
+
+
+def test_indicator_when_nothing_is_known_then_neither_is_it() -> None:
+    nothing = bars_of(*(np.full(30, np.nan),) * 3)
+    for compute in HOLES.values():
+        assert np.isnan(compute(nothing)).all()
+
+
+def test_mean_of_one_when_values_are_no_decimals_then_a_copy() -> None:
+    values = np.sqrt(np.arange(1.0, 9.0))
+    found = sma(values, 1)
+    values[0] = 7.0
+    assert found[0] == 1.0
+    with pytest.raises(ValueError, match="read-only"):
+        found[0] = 1.0

@@ -38,6 +38,8 @@ def at(row: int, value: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         ({"limit_price": at(1, -5.0)}, "limit_price is -5.0 at bar 1"),
         ({"size": np.zeros(4)}, r"size has the shape \(4,\) for 5 bars"),
         ({"size": np.array(["a"] * 5)}, "size holds <U1"),
+        ({"stop_loss": [0.5] * 5}, "stop_loss is a list"),
+        ({"take_profit": (0.5,)}, "take_profit is a tuple"),
         ({"legs": 0}, "legs is 0"),
         ({"expiry": 0}, "expiry is 0"),
         ({"panes": {"mean": np.zeros(4)}}, "mean has the shape"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from backtest.run import backtest
 from backtest.spec import Protection
 from backtest.sweep.evaluate import evaluate
 from candela.fills.model import Costs, FillModel, Sizing
+from candela.market.timeframe import Timeframe
 from strategies.bars import Bars
 from strategies.conditions import crossed_below
 from strategies.definition import BadParameters, Parameters, parameter, strategy
@@ -75,7 +77,7 @@ def test_evaluate_when_only_stops_differ_then_the_strategy_decides_once(bars: Ba
         calls.append(parameters.window)
         return Signals(long_entries=crossed_below(rsi(bars.close, parameters.window), 30.0))
 
-    points = [{"window": 14, "take_profit": target} for target in (0.01, 0.02, 0.04, 0.08)]
+    points = [{"window": 14, "take_profit": target} for target in (0.01, 0.02, 0.04, 0.08, None)]
     found = evaluate(counted, bars, points, model=MODEL, cash=CASH)
     assert calls == [14]
     for row, point in enumerate(points):
@@ -141,3 +143,33 @@ def test_evaluate_when_many_points_share_windows_then_each_mean_is_computed_once
     points = [{"fast": fast, "slow": slow} for fast in range(2, 12) for slow in range(20, 40)]
     evaluate(ma_cross, fresh, points, model=MODEL, cash=CASH)
     assert fresh.memory.computed == 10 + 20 + 1  # the means, and the running sums of the closes
+
+
+@pytest.mark.parametrize("factor", [10.0, 1e4, 1e5])
+def test_evaluate_when_one_tick_is_bad_then_figures_are_those_of_the_backtest(
+    factor: float,
+) -> None:
+    random = np.random.default_rng(3)
+    moves = random.normal(0, 1e-4, 3_000).cumsum()
+    prices = np.array([round(100 * math.exp(move), 6) for move in moves])
+    prices[10] *= factor
+    spiked = Bars(
+        time=np.arange(3_000) * 3_600_000_000,
+        open=prices,
+        high=prices,
+        low=prices,
+        close=prices,
+        volume=np.ones(3_000),
+        timeframe=Timeframe.parse("1h"),
+    )
+    point = {"fast": 20, "slow": 200}
+    found = evaluate(ma_cross, spiked, [point], model=MODEL, cash=CASH)
+    alone = backtest(ma_cross, spiked, point, cash=CASH, model=MODEL)
+    for name in ("sum_r", "sum_r2", "sum_down2"):
+        assert found.sums[name][0] == pytest.approx(alone.sums[name][0], rel=1e-9, abs=0), name
+
+
+def test_evaluate_when_moves_are_usual_then_taken_from_running_sums(bars: Bars) -> None:
+    fresh = bars[0 : len(bars)]
+    evaluate(ma_cross, fresh, [{"fast": 5, "slow": 20}], model=MODEL, cash=CASH)
+    assert getattr(fresh.kept["returns"], "shape", None) == (3, len(bars))
