@@ -164,8 +164,8 @@ class PortfolioResult:
 
     @property
     def position(self) -> Floats:
-        """(n,) positions held at each close."""
-        return self.held.astype(np.float64)
+        """(n,) units of the index that are worth what the positions are, at each close."""
+        return (self.equity - self.cash_curve) / self.bars.close
 
     @property
     def panes(self) -> Mapping[str, Floats]:
@@ -211,7 +211,8 @@ def backtest_portfolio(
     BadParameters, StrategyFailed, BadSignals, BadCondition
         The strategy cannot be run so, or went wrong.
     BadSpec
-        There are no instruments or bars, or a limit price is asked for.
+        There are no instruments or bars, they are quoted in several currencies, or a limit price is
+        asked for.
     NoSimulation
         The bars do not allow what the model asks for.
     """
@@ -219,6 +220,7 @@ def backtest_portfolio(
     if not members or any(len(bars) == 0 for bars in members.values()):
         message = "A portfolio needs instruments with bars."
         raise BadSpec(message, "Choose a span that holds candles of each.")
+    _refuse_currencies(list(members))
     signals = {name: strategy.signals(bars, chosen) for name, bars in members.items()}
     if any(one.limit_price is not None for one in signals.values()):
         message = f"{strategy.name} places limit orders, which a shared pool of cash does not fill."
@@ -273,6 +275,15 @@ def backtest_portfolio(
             origin,
         ),
     )
+
+
+def _refuse_currencies(names: list[str]) -> None:
+    """One pool of cash is of one currency: nothing is converted."""
+    quotes = {name: name.partition(":")[2].partition(":")[0].partition("/")[2] for name in names}
+    if len(set(quotes.values())) > 1:
+        said = ", ".join(f"{name} in {quote or 'no currency'}" for name, quote in quotes.items())
+        message = f"One pool of cash cannot hold several currencies: {said}."
+        raise BadSpec(message, "Choose instruments that are quoted in the same one.")
 
 
 def _manifest_of(

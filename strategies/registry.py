@@ -106,7 +106,7 @@ def find(name: str, *, folder: Path | None = None) -> Strategy[Any]:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     message = f"There is no strategy {name!r}."
     hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
-    raise UnknownStrategy(message, f"{hint} A file is named with its .py.")
+    raise UnknownStrategy(message, f"{hint} A file is named with its .py; --folder says where.")
 
 
 def _as_file(name: str) -> tuple[Path | None, str | None]:
@@ -117,6 +117,12 @@ def _as_file(name: str) -> tuple[Path | None, str | None]:
 
 
 def _one_of(found: tuple[Strategy[Any], ...], path: Path, wanted: str | None) -> Strategy[Any]:
+    for one in found:
+        if one.name in SHIPPED:
+            message = f"{path} defines a strategy named {one.name}, as one that ships is."
+            raise StrategyNameTaken(
+                message, "Its trials would count among those; name it otherwise."
+            )
     names = ", ".join(one.name for one in found)
     if wanted is not None:
         for one in found:

@@ -19,6 +19,7 @@ __all__ = [
     "EXIT_STOPPED",
     "BadUsage",
     "DatabaseLost",
+    "FileRefused",
     "StatementRefused",
     "Stopped",
     "app",
@@ -44,6 +45,12 @@ class DatabaseLost(CandelaError):
     status = 503
     code = "database_lost"
     retryable = True
+
+
+class FileRefused(CandelaError):
+    """The system refused to read or write a file."""
+
+    code = "file_refused"
 
 
 class StatementRefused(CandelaError):
@@ -105,6 +112,12 @@ def main() -> None:
         raise SystemExit(getattr(error, "exit_code", EXIT_FAILED)) from None
     except _database_errors() as error:
         report_error(_database_fault(error), as_json=as_json)
+        raise SystemExit(EXIT_FAILED) from None
+    except OSError as error:
+        place = f" {error.filename}" if error.filename else ""
+        message = f"The system refused a file{place}: {error.strerror or error}."
+        hint = "Choose a place that can be written to; what was kept before stays."
+        report_error(FileRefused(message, hint), as_json=as_json)
         raise SystemExit(EXIT_FAILED) from None
     except SystemExit as ended:
         _explain(ended, as_json=as_json)

@@ -85,3 +85,19 @@ def test_portfolio_when_a_member_begins_later_then_its_part_of_the_benchmark_wai
 def test_portfolio_when_nothing_is_given_then_it_says_so() -> None:
     with pytest.raises(BadSpec, match="instruments with bars"):
         backtest_portfolio(ma_cross, {}, cash=1.0)
+
+
+def test_portfolio_when_currencies_differ_then_each_is_named(members: dict[str, Bars]) -> None:
+    bars = next(iter(members.values()))
+    mixed = {"bitvavo:BTC/EUR": bars, "bybit:BTC/USDT:USDT": bars}
+    with pytest.raises(BadSpec, match="BTC/EUR in EUR, bybit:BTC/USDT:USDT in USDT"):
+        backtest_portfolio(ma_cross, mixed, cash=1_000.0)
+
+
+def test_portfolio_when_held_then_its_position_is_worth_what_is_not_cash(
+    members: dict[str, Bars],
+) -> None:
+    whole = backtest_portfolio(ma_cross, members, cash=20_000.0, model=SMALL)
+    worth = whole.position * whole.bars.close
+    assert worth == pytest.approx(whole.equity - whole.cash_curve)
+    assert ((worth > 1e-9) == (whole.held > 0)).all()

@@ -18,9 +18,7 @@ from candela.files.options import ReadOptions
 from strategies.registry import SHIPPED
 from strategies.sample import NoSample, sample_bars
 from tests.fixtures.candles import SAMPLE
-from tests.fixtures.command_line import Ran, command_line
-
-__all__ = ["command_line"]
+from tests.fixtures.command_line import Ran
 
 Command = Callable[..., Ran]
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command_line import Ran
 
-pytest_plugins = ["tests.fixtures.command_line"]
-
 HEAD = '''"""A strategy of a test."""
 
 from __future__ import annotations

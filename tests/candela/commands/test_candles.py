@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command_line import Ran
 
-pytest_plugins = ["tests.fixtures.command_line"]
-
 BTC = ("--instrument", "bitvavo:BTC/EUR")
 
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from candela.db.connect import Database
     from tests.fixtures.command_line import Ran
 
-pytest_plugins = ["tests.fixtures.command_line"]
-
 BTC = ("--instrument", "bitvavo:BTC/EUR")
 FUNDING = "symbol,exchange,time,funding_rate\nBTC/USDT:USDT,binance,{},0.0001\n"
 
