@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backtest.evidence.samples import BlockSums
+from backtest.evidence.trialset import TrialSet
+from backtest.evidence.verdict import judge
 from backtest.payout import run_payout
 from backtest.portfolio import backtest_portfolio
 from backtest.run import backtest
@@ -80,17 +83,29 @@ def warm(say: Callable[[str], None] = lambda _: None) -> None:
     returns_of(equity, _CASH)
     drawdown_of(equity, _CASH)
     underwater_of(equity, _CASH)
-    run_payout(find("rsi_payout"), bars)
+    run_payout(find("rsi_payout"), bars).summary()
+    say("verdicts")
+    returns = np.random.default_rng(9).normal(0, 0.01, (_ROWS, 4))
+    common: dict[str, Any] = {"bars_per_year": 8_760.0, "benchmark": returns[:, 3].copy()}
+    own = returns[:, 0].copy()
+    blocks = BlockSums.of_returns(returns, 32)
+    for trials in (
+        TrialSet.of_returns(returns, 0, **common),
+        TrialSet.of_blocks(blocks, 0, own, **common),
+        TrialSet.of_run(own, trials_ever=3, trade_returns=own[:40].copy(), **common),
+    ):
+        judge(trials, draws=20)
 
 
 def _made_up(seed: int, instrument: str) -> Bars:
-    close = 100.0 * np.exp(np.random.default_rng(seed).normal(0, 0.01, _ROWS).cumsum())
+    # Prices on ticks, as real ones are: exact means take another way than those of other numbers.
+    close = np.round(100.0 * np.exp(np.random.default_rng(seed).normal(0, 0.01, _ROWS).cumsum()), 2)
     open_ = np.concatenate(([100.0], close[:-1]))
     return Bars(
         time=np.arange(_ROWS, dtype=np.int64) * 3_600_000_000,
         open=open_,
-        high=np.maximum(open_, close) * 1.002,
-        low=np.minimum(open_, close) * 0.998,
+        high=np.maximum(open_, close) + 0.2,
+        low=np.minimum(open_, close) - 0.2,
         close=close,
         volume=np.ones(_ROWS),
         timeframe=Timeframe(3_600),

@@ -75,26 +75,35 @@ class LedgerJournal:
         self._surface: Surface = surface
         self._requested_by = requested_by
         self._sweep_id = ""
+        self._opening: Opening | None = None
 
     def open(self, opening: Opening) -> set[int]:
-        """Begin, or find what is there; return the numbers of the chunks that are kept."""
-        self._sweep_id = opening.sweep_id
-        self._ledger.open_sweep(
-            opening.sweep_id,
-            opening.spec,
-            opening.total,
-            opening.family,
-            surface=self._surface,
-            requested_by=self._requested_by,
-        )
-        return self._ledger.done_chunks(opening.sweep_id)
+        """Begin, or find what is there; return the numbers of the chunks that are kept.
+
+        The sweep is written down with its first chunk: one that fails before leaves nothing.
+        """
+        kept = self._ledger.done_chunks(opening.sweep_id)
+        self._sweep_id, self._opening = opening.sweep_id, None if kept else opening
+        return kept
 
     def record(self, chunk: int, first: int, figures: pl.DataFrame, trials: Trials) -> None:
         """Keep a chunk; one that is kept already stays as it is."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            self._ledger.open_sweep(
+                opening.sweep_id,
+                opening.spec,
+                opening.total,
+                opening.family,
+                surface=self._surface,
+                requested_by=self._requested_by,
+            )
         self._ledger.record_chunk(self._sweep_id, chunk, first, figures, trials())
 
     def figures(self) -> pl.DataFrame:
         """Return the rows of all chunks that are kept, in the order of their points."""
+        if self._opening is not None:
+            return pl.DataFrame()
         return self._ledger.sweep_figures(self._sweep_id)
 
 

@@ -15,6 +15,7 @@ from backtest.workbench import Workbench
 from candela.candles.store import CandleStore
 from candela.clock import FixedClock
 from candela.db.connect import Database, Role
+from strategies.definition import StrategyFailed
 from strategies.equivalence.report import NotEquivalent
 from tests.fixtures.candles import BTC, HOUR, batch, made_up
 
@@ -143,3 +144,21 @@ def test_again_when_of_a_walk_forward_then_it_comes_out_the_same(bench: Workbenc
     assert walked is not None
     again = bench.again(walked.result.manifest["id"])
     assert again.trades_digest == walked.result.trades_digest
+
+
+RAISES = SHIFTED.replace(
+    "    close = np.append",
+    "    if parameters.window == 9:\n        raise ValueError(9)\n    close = np.append",
+)
+
+
+def test_sweep_when_a_point_of_its_first_chunk_fails_then_nothing_is_listed(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    path = tmp_path / "raises.py"
+    path.write_text(RAISES)
+    base = {"strategy": str(path), "parameters": {"ahead": 0}, **ASKED}
+    spec = sweep_spec(bench.strategy(str(path)), base, ["window=5,9,12"])
+    with pytest.raises(StrategyFailed, match="shifted raised ValueError in line"):
+        bench.sweep(spec)
+    assert bench.ledger.sweeps() == []
