@@ -16,6 +16,7 @@ from backtest.result import Result
 from backtest.run import backtest
 from backtest.soundness import require_sound
 from backtest.spec import BacktestSpec, BadSpec, spec_of, spec_of_manifest
+from backtest.terms import venue_terms
 from candela.clock import Clock, SystemClock
 from candela.payout.rules import PayoutRules
 from strategies.definition import Parameters
@@ -79,6 +80,10 @@ class Workbench:
             Nothing is called so; the message names the nearest.
         """
         return find(name, folder=self.strategies)
+
+    def terms(self, *instruments: str) -> dict[str, dict[str, Any]]:
+        """Return costs and rules of the venue, to be passed to a run (see `venue_terms`)."""
+        return venue_terms(self.database, instruments)
 
     def load(self, spec: BacktestSpec) -> Loaded:
         """Read the candles of a run (see `backtest.data.load_bars`)."""

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from backtest.commands import options
-from candela.commands.instants import SinceOption, UntilOption
-from candela.commands.output import JsonFlag, Output
+from backtest.commands.runoptions import (
+    PAYOUT_TOO,
+    of_a_payout,
+    of_a_run,
+    refuse_others,
+    with_options,
+)
+from candela.commands.output import Output
 
 if TYPE_CHECKING:
     from backtest.spec import BacktestSpec
@@ -21,46 +27,18 @@ __all__ = ["backtest"]
 _ID: Final = re.compile(r"(sha256:)?[0-9a-f]{4,64}")
 
 
+@with_options(of_a_run, of_a_payout)
 def backtest(
     strategy: Annotated[
         str, typer.Argument(metavar="STRATEGY|RUN_ID", help="A name, file.py, file.py:name; a run.")
     ],
-    instrument: options.Instruments = None,
-    timeframe: options.Timeframe = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    as_of: options.AsOf = None,
-    parameter: options.Parameters = None,
-    cash: options.Cash = 10_000.0,
-    fee_bps: options.TakeFee = 0.0,
-    maker_fee_bps: options.MakerFee = None,
-    slippage_bps: options.Slippage = 0.0,
-    spread_bps: options.Spread = 0.0,
-    fill: options.Fill = "next_open",
-    stop_loss: options.StopLoss = None,
-    take_profit: options.TakeProfit = None,
-    trailing_stop: options.TrailingStop = None,
-    sizing: options.Sizing = None,
-    leverage: options.Leverage = 1.0,
-    lot: options.Lot = 0.0,
-    tick: options.Tick = 0.0,
-    min_notional: options.MinNotional = 0.0,
-    funding: options.Funding = False,
-    intrabar: options.Intrabar = "worst_case",
-    gap_limit: options.GapLimit = None,
-    seed: options.Seed = 0,
-    payout: options.Payout = None,
-    stake: options.Stake = None,
+    given: dict[str, Any],
     report: Annotated[
         Path | None, typer.Option("--report", help="Write the report as one HTML file.")
     ] = None,
-    plots: options.Plots = None,
-    folder: options.Folder = None,
     again: Annotated[
         bool, typer.Option("--again", help="Run a kept run once more and compare.")
     ] = False,
-    no_record: options.NoRecord = False,
-    as_json: JsonFlag = False,
 ) -> None:
     """Run a strategy over stored candles and show what came of it.
 
@@ -68,21 +46,25 @@ def backtest(
     With --again and the id of a kept run, that run is done once more on the candles as they were
     known to it: exit code 1 where its trades come out otherwise.
     """
-    given = dict(locals())
     from backtest.commands.opening import open_bench
 
-    output = Output(as_json=as_json)
+    output = Output(as_json=given["as_json"])
     if again:
-        _again(output, open_bench(output, folder), strategy, report, plots)
+        refuse_others(given, "of a run that is done again, which are those it had")
+        _again(output, open_bench(output, given["folder"]), strategy, report, given["plots"])
         return
-    if _ID.fullmatch(strategy) and not instrument:
+    if _ID.fullmatch(strategy) and not given["instrument"]:
         message = f"{strategy} looks like the id of a run."
         raise options.BadOption(message, "Add --again to run it once more, or -i for a strategy.")
-    bench = open_bench(output, folder)
-    spec = options.asked(bench.strategy(strategy), strategy, given)
+    bench = open_bench(output, given["folder"])
+    spec = options.asked(bench, strategy, given)
+    if bench.strategy(strategy).kind == "fixed_payout":
+        refuse_others(given, "of a bet on fixed payouts", allowed=PAYOUT_TOO)
     result = bench.backtest(spec, record=False)
-    _require_sound(bench, spec, result, is_kept=not no_record)
-    _give(output, bench, result, report=report, plots=plots, is_kept=not no_record)
+    _require_sound(bench, spec, result, is_kept=not given["no_record"])
+    _give(
+        output, bench, result, report=report, plots=given["plots"], is_kept=not given["no_record"]
+    )
 
 
 def _require_sound(

@@ -14,6 +14,7 @@ from candela.errors import StrategyError
 
 if TYPE_CHECKING:
     from backtest.spec import BacktestSpec
+    from backtest.workbench import Workbench
     from strategies.definition import Strategy
 
 __all__ = [
@@ -101,6 +102,13 @@ Tick = Annotated[float, typer.Option("--tick", help="Step of the price; 0: none.
 MinNotional = Annotated[
     float, typer.Option("--min-notional", help="Smaller entries are rejected; 0: none.")
 ]
+VenueTerms = Annotated[
+    bool,
+    typer.Option(
+        "--venue-terms",
+        help="Fees of the venue's first tier and its stored steps, where no option says otherwise.",
+    ),
+]
 Funding = Annotated[bool, typer.Option("--funding", help="Pay the recorded funding rates.")]
 Intrabar = Annotated[
     Literal["worst_case", "minutes"],
@@ -141,15 +149,13 @@ class BadOption(StrategyError):
     exit_code: ClassVar[int] = 2
 
 
-def asked(strategy: Strategy[Any], name: str, given: Mapping[str, Any]) -> BacktestSpec:
+def asked(bench: Workbench, name: str, given: Mapping[str, Any]) -> BacktestSpec:
     """Return the spec that the options of a command ask for.
 
     Parameters
     ----------
-    strategy
-        Its parameters say what the texts of ``parameters`` mean.
     name
-        Of the strategy, as it was given.
+        Of the strategy, as it was given; its parameters say what the texts of ``parameters`` mean.
     given
         The command's options by the names of its arguments.
 
@@ -157,10 +163,13 @@ def asked(strategy: Strategy[Any], name: str, given: Mapping[str, Any]) -> Backt
     ------
     BadSpec, BadParameters, BadOption
         Names each value that cannot be.
+    NoTerms
+        The venue's terms are asked for and not known.
     """
     from backtest.spec import spec_of
     from candela.commands.instants import instant, ordered
 
+    strategy = bench.strategy(name)
     since, until = ordered(instant(given["since"]), instant(given["until"]))
     if not given["instrument"]:
         message = "No instrument is named."
@@ -196,6 +205,10 @@ def asked(strategy: Strategy[Any], name: str, given: Mapping[str, Any]) -> Backt
         "protection": {one: given[one] for one in ("stop_loss", "take_profit", "trailing_stop")},
         "seed": given["seed"],
     }
+    if given["venue_terms"]:
+        for part, terms in bench.terms(*given["instrument"]).items():
+            said = values[part]
+            values[part] = said | {one: value for one, value in terms.items() if not said[one]}
     if given["sizing"] is not None:
         kind, value = _kind_and_value("--sizing", given["sizing"], _SIZINGS)
         values["sizing"] = {"kind": kind, "value": float(value)}

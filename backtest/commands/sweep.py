@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from backtest.commands import options
-from candela.commands.instants import SinceOption, UntilOption
-from candela.commands.output import JsonFlag, Output, table
+from backtest.commands.runoptions import of_a_run, of_a_sweep, with_options
+from candela.commands.output import Output, table
 
 if TYPE_CHECKING:
     from backtest.sweep.result import SweepResult
     from backtest.sweep.spec import SweepSpec
-    from strategies.definition import Strategy
+    from backtest.workbench import Workbench
 
 __all__ = ["asked_sweep", "points_progress", "sweep"]
 
@@ -23,89 +23,43 @@ _SHOWN = 10
 _STOPPED = 130
 
 
+@with_options(of_a_run, of_a_sweep)
 def sweep(
     strategy: Annotated[
         str, typer.Argument(metavar="STRATEGY", help="A name, file.py, or file.py:name.")
     ],
-    instrument: options.Instruments = None,
-    timeframe: options.Timeframe = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    as_of: options.AsOf = None,
-    parameter: options.Parameters = None,
-    cash: options.Cash = 10_000.0,
-    fee_bps: options.TakeFee = 0.0,
-    maker_fee_bps: options.MakerFee = None,
-    slippage_bps: options.Slippage = 0.0,
-    spread_bps: options.Spread = 0.0,
-    fill: options.Fill = "next_open",
-    stop_loss: options.StopLoss = None,
-    take_profit: options.TakeProfit = None,
-    trailing_stop: options.TrailingStop = None,
-    sizing: options.Sizing = None,
-    leverage: options.Leverage = 1.0,
-    lot: options.Lot = 0.0,
-    tick: options.Tick = 0.0,
-    min_notional: options.MinNotional = 0.0,
-    funding: options.Funding = False,
-    intrabar: options.Intrabar = "worst_case",
-    gap_limit: options.GapLimit = None,
-    seed: options.Seed = 0,
-    axis: Annotated[
-        list[str] | None,
-        typer.Option("--axis", "-a", help="What to try: fast=5:50:5, kind=simple,exponential."),
-    ] = None,
-    method: Annotated[
-        Literal["grid", "random", "optuna"],
-        typer.Option("--method", help="Every point, points by chance, or a search that learns."),
-    ] = "grid",
-    trials: Annotated[
-        int | None, typer.Option("--trials", min=1, help="Points to try; not of a grid.")
-    ] = None,
-    objective: Annotated[
-        str, typer.Option("--objective", help="Figure that the best point has most of.")
-    ] = "sharpe",
-    direction: Annotated[
-        Literal["max", "min"] | None,
-        typer.Option("--direction", help="Whether more is better; else as the figure says."),
-    ] = None,
-    workers: options.Workers = 1,
-    plots: options.Plots = None,
-    folder: options.Folder = None,
-    no_record: options.NoRecord = False,
-    as_json: JsonFlag = False,
+    given: dict[str, Any],
 ) -> None:
     """Run a strategy at many points of its parameters; every point counts as a trial.
 
     Points are kept in chunks: stopped or killed, the same command goes on where it was left, and
     asked again it shows what is kept. Exit code 130 where it was stopped.
     """
-    given = dict(locals())
     from backtest.commands.opening import open_bench
     from backtest.sweep.parallel import Crew
     from candela.commands.stopping import stop_on_signal
 
-    output = Output(as_json=as_json)
+    output = Output(as_json=given["as_json"])
     # First, so that the other processes load while this one reads.
-    with Crew(workers) as crew:
-        bench = open_bench(output, folder)
-        spec = asked_sweep(bench.strategy(strategy), strategy, given)
+    with Crew(given["workers"]) as crew:
+        bench = open_bench(output, given["folder"])
+        spec = asked_sweep(bench, strategy, given)
         with output.progress(strategy, "points") as update, stop_on_signal() as should_stop:
             result = bench.sweep(
                 spec,
                 crew=crew,
-                record=not no_record,
+                record=not given["no_record"],
                 progress=points_progress(update),
                 should_stop=should_stop,
             )
-    pictures = result.save_plots(plots) if plots is not None else []
-    data = {**result.summary(), "is_kept": not no_record, "plots": pictures}
-    output.result(data, _text(result, pictures, is_kept=not no_record))
+    pictures = result.save_plots(given["plots"]) if given["plots"] is not None else []
+    data = {**result.summary(), "is_kept": not given["no_record"], "plots": pictures}
+    output.result(data, _text(result, pictures, is_kept=not given["no_record"]))
     if not result.is_done:
         raise typer.Exit(_STOPPED)
 
 
-def asked_sweep(strategy: Strategy[Any], name: str, given: Mapping[str, Any]) -> SweepSpec:
+def asked_sweep(bench: Workbench, name: str, given: Mapping[str, Any]) -> SweepSpec:
     """Return the sweep that the options of a command ask for.
 
     Raises
@@ -117,6 +71,7 @@ def asked_sweep(strategy: Strategy[Any], name: str, given: Mapping[str, Any]) ->
     """
     from backtest.sweep.spec import sweep_spec
 
+    strategy = bench.strategy(name)
     if not given["axis"]:
         names = ", ".join(strategy.parameters.model_fields)
         message = "No axis is named."
@@ -124,7 +79,7 @@ def asked_sweep(strategy: Strategy[Any], name: str, given: Mapping[str, Any]) ->
         raise options.BadOption(message, hint)
     return sweep_spec(
         strategy,
-        options.asked(strategy, name, given),
+        options.asked(bench, name, given),
         given["axis"],
         method=given["method"],
         trials=given["trials"],

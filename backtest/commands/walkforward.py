@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from backtest.commands import options
+from backtest.commands.runoptions import of_a_run, of_a_sweep, with_options
 from backtest.commands.sweep import asked_sweep, points_progress
-from candela.commands.instants import SinceOption, UntilOption
-from candela.commands.output import JsonFlag, Output, table
+from candela.commands.output import Output, table
 
 if TYPE_CHECKING:
     from backtest.walkforward.result import WalkForwardResult
@@ -21,34 +21,12 @@ __all__ = ["walkforward"]
 _STOPPED = 130
 
 
+@with_options(of_a_run, of_a_sweep)
 def walkforward(
     strategy: Annotated[
         str, typer.Argument(metavar="STRATEGY", help="A name, file.py, or file.py:name.")
     ],
-    instrument: options.Instruments = None,
-    timeframe: options.Timeframe = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    as_of: options.AsOf = None,
-    parameter: options.Parameters = None,
-    cash: options.Cash = 10_000.0,
-    fee_bps: options.TakeFee = 0.0,
-    maker_fee_bps: options.MakerFee = None,
-    slippage_bps: options.Slippage = 0.0,
-    spread_bps: options.Spread = 0.0,
-    fill: options.Fill = "next_open",
-    stop_loss: options.StopLoss = None,
-    take_profit: options.TakeProfit = None,
-    trailing_stop: options.TrailingStop = None,
-    sizing: options.Sizing = None,
-    leverage: options.Leverage = 1.0,
-    lot: options.Lot = 0.0,
-    tick: options.Tick = 0.0,
-    min_notional: options.MinNotional = 0.0,
-    funding: options.Funding = False,
-    intrabar: options.Intrabar = "worst_case",
-    gap_limit: options.GapLimit = None,
-    seed: options.Seed = 0,
+    given: dict[str, Any],
     train: Annotated[
         str, typer.Option("--train", help="Length to learn on: 2000 (bars), 90d, 12w.")
     ] = "180d",
@@ -68,29 +46,6 @@ def walkforward(
     report: Annotated[
         Path | None, typer.Option("--report", help="Write the report of the joined run as HTML.")
     ] = None,
-    axis: Annotated[
-        list[str] | None,
-        typer.Option("--axis", "-a", help="What to try: fast=5:50:5, kind=simple,exponential."),
-    ] = None,
-    method: Annotated[
-        Literal["grid", "random", "optuna"],
-        typer.Option("--method", help="Every point, points by chance, or a search that learns."),
-    ] = "grid",
-    trials: Annotated[
-        int | None, typer.Option("--trials", min=1, help="Points to try; not of a grid.")
-    ] = None,
-    objective: Annotated[
-        str, typer.Option("--objective", help="Figure that the best point has most of.")
-    ] = "sharpe",
-    direction: Annotated[
-        Literal["max", "min"] | None,
-        typer.Option("--direction", help="Whether more is better; else as the figure says."),
-    ] = None,
-    workers: options.Workers = 1,
-    plots: options.Plots = None,
-    folder: options.Folder = None,
-    no_record: options.NoRecord = False,
-    as_json: JsonFlag = False,
 ) -> None:
     """Learn the parameters on each window, run them on the one that follows, join what comes.
 
@@ -98,17 +53,16 @@ def walkforward(
     is kept of a stopped or killed walk-forward is used when the same command is given again. Exit
     code 130 where it was stopped.
     """
-    given = dict(locals())
     from backtest.commands.opening import open_bench
     from backtest.sweep.parallel import Crew
     from backtest.walkforward.spec import walk_forward_spec
     from candela.commands.stopping import stop_on_signal
 
-    output = Output(as_json=as_json)
-    with Crew(workers) as crew:
-        bench = open_bench(output, folder)
+    output = Output(as_json=given["as_json"])
+    with Crew(given["workers"]) as crew:
+        bench = open_bench(output, given["folder"])
         spec = walk_forward_spec(
-            asked_sweep(bench.strategy(strategy), strategy, given),
+            asked_sweep(bench, strategy, given),
             train=train,
             test=test,
             anchored=anchored,
@@ -119,7 +73,7 @@ def walkforward(
             walked = bench.walk_forward(
                 spec,
                 crew=crew,
-                record=not no_record,
+                record=not given["no_record"],
                 progress=points_progress(update),
                 should_stop=should_stop,
             )
@@ -132,11 +86,11 @@ def walkforward(
         from backtest.report import render_report
 
         options.write_report(report, render_report(walked.result))
-    pictures = walked.save_plots(plots) if plots is not None else []
+    pictures = walked.save_plots(given["plots"]) if given["plots"] is not None else []
     data = {
         **walked.summary(),
         "is_done": True,
-        "is_kept": not no_record,
+        "is_kept": not given["no_record"],
         "report": report,
         "plots": pictures,
     }
