@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import platform
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from backtest.canonical import digest_of
 from candela.fills.model import FillModel
 
 if TYPE_CHECKING:
@@ -151,14 +151,7 @@ def write_manifest(
 
 def identity(manifest: Mapping[str, Any]) -> str:
     """Return the sha256 of the canonical JSON of a manifest without its id, in hexadecimal."""
-    text = json.dumps(
-        {key: value for key, value in manifest.items() if key != "id"},
-        sort_keys=True,
-        separators=(",", ":"),
-        default=str,
-        allow_nan=False,
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of({key: value for key, value in manifest.items() if key != "id"})
 
 
 def joint_digest(first: str, *more: str | None) -> str:

@@ -16,10 +16,9 @@ from backtest.manifest import (
     finite,
     joint_digest,
     series_digest,
-    write_manifest,
 )
 from backtest.result import digest_of_trades, trades_frame
-from backtest.run import origin_of, year_of
+from backtest.run import manifest_of, origin_of, year_of
 from backtest.spec import BadSpec, Protection
 from candela.fills.full import Funding
 from candela.fills.model import FillModel
@@ -264,7 +263,7 @@ def backtest_portfolio(
         model=model,
         _table=table,
         _manifest=partial(
-            _manifest_of,
+            manifest_of,
             strategy,
             chosen,
             partial(_origin_of, every, (funding or {}) if model.costs.funding else {}),
@@ -273,6 +272,7 @@ def backtest_portfolio(
             cash,
             seed,
             origin,
+            kind="portfolio",
         ),
     )
 
@@ -284,28 +284,6 @@ def _refuse_currencies(names: list[str]) -> None:
         said = ", ".join(f"{name} in {quote or 'no currency'}" for name, quote in quotes.items())
         message = f"One pool of cash cannot hold several currencies: {said}."
         raise BadSpec(message, "Choose instruments that are quoted in the same one.")
-
-
-def _manifest_of(
-    strategy: Strategy[Any],
-    parameters: Parameters,
-    found: Callable[[], Origin],
-    model: FillModel,
-    protection: Protection,
-    cash: float,
-    seed: int,
-    origin: Origin | None,
-) -> dict[str, Any]:
-    return write_manifest(
-        strategy={"name": strategy.name, "source_digest": strategy.source_digest},
-        parameters=parameters.model_dump(),
-        origin=origin or found(),
-        model=model,
-        protection=protection.model_dump(),
-        cash=cash,
-        seed=seed,
-        kind="portfolio",
-    )
 
 
 def _intents_of(

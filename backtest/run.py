@@ -32,7 +32,15 @@ from strategies.bars import Bars
 from strategies.definition import Parameters, Strategy
 from strategies.signals import Signals
 
-__all__ = ["backtest", "decisions_of", "intents_of", "is_quick_for", "origin_of", "year_of"]
+__all__ = [
+    "backtest",
+    "decisions_of",
+    "intents_of",
+    "is_quick_for",
+    "manifest_of",
+    "origin_of",
+    "year_of",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -124,7 +132,7 @@ def backtest(
         model=model,
         _curves=curves,
         _manifest=partial(
-            _manifest_of,
+            manifest_of,
             strategy,
             chosen,
             partial(origin_of, bars, model=model, funding=funding, finer=finer),
@@ -252,7 +260,7 @@ def origin_of(
     )
 
 
-def _manifest_of(
+def manifest_of(
     strategy: Strategy[Any],
     parameters: Parameters,
     found: Callable[[], Origin],
@@ -261,7 +269,9 @@ def _manifest_of(
     cash: float,
     seed: int,
     origin: Origin | None,
+    kind: str = "backtest",
 ) -> dict[str, Any]:
+    """Return the manifest of a run; without an origin, ``found`` says what the bars are."""
     return write_manifest(
         strategy={"name": strategy.name, "source_digest": strategy.source_digest},
         parameters=parameters.model_dump(),
@@ -270,4 +280,5 @@ def _manifest_of(
         protection=protection.model_dump(),
         cash=cash,
         seed=seed,
+        kind=kind,
     )

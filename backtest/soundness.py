@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from backtest.canonical import digest_of
 from backtest.ledger.refusals import NoStrategySource
 from strategies.registry import SHIPPED
 
@@ -79,8 +78,7 @@ def require_sound(
 
 
 def _digest(point: Parameters) -> str:
-    text = json.dumps(point.model_dump(mode="json"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest_of(point.model_dump(mode="json"))[:16]
 
 
 def _known_points(ledger: Ledger, strategy: Strategy[Any]) -> list[str]:

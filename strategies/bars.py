@@ -5,7 +5,6 @@ Also bars of a longer timeframe, seen from those they are made of: closed ones o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from candela.errors import DataError, StrategyError
 from candela.market.arrays import frozen_floats, frozen_rows
+from candela.market.digest import digest_of_candles
 from candela.market.timeframe import Timeframe
 from strategies.memory import Memory, remember, sealed
 
@@ -192,13 +192,8 @@ class Bars:
 
     @property
     def digest(self) -> str:
-        """The sha256 of times and values, as of `candela.candles.digest` (others not counted)."""
-        digest = hashlib.sha256()
-        digest.update(len(self).to_bytes(8, "little"))
-        digest.update(self.time.astype("<i8", copy=False).data)
-        for name in COLUMNS:
-            digest.update(np.ascontiguousarray(getattr(self, name) + 0.0, dtype="<f8").data)
-        return f"sha256:{digest.hexdigest()}"
+        """The sha256 of times and values, as of `candela.market.digest` (others not counted)."""
+        return digest_of_candles(self.time, (getattr(self, name) for name in COLUMNS))
 
 
 def _frozen(values: Floats, name: str, rows: int) -> Floats:

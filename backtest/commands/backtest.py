@@ -21,6 +21,7 @@ from candela.commands.output import Output
 if TYPE_CHECKING:
     from backtest.spec import BacktestSpec
     from backtest.workbench import AnyResult, Workbench
+    from strategies.definition import Strategy
 
 __all__ = ["backtest"]
 
@@ -58,12 +59,19 @@ def backtest(
         raise options.BadOption(message, "Add --again to run it once more, or -i for a strategy.")
     bench = open_bench(output, given["folder"])
     spec = options.asked(bench, strategy, given)
-    if bench.strategy(strategy).kind == "fixed_payout":
+    chosen = bench.strategy(strategy)
+    if chosen.kind == "fixed_payout":
         refuse_others(given, "of a bet on fixed payouts", allowed=PAYOUT_TOO)
     result = bench.backtest(spec, record=False)
     _require_sound(bench, spec, result, is_kept=not given["no_record"])
     _give(
-        output, bench, result, report=report, plots=given["plots"], is_kept=not given["no_record"]
+        output,
+        bench,
+        result,
+        report=report,
+        plots=given["plots"],
+        is_kept=not given["no_record"],
+        remark=_remark(chosen, spec, result),
     )
 
 
@@ -91,6 +99,7 @@ def _give(
     report: Path | None,
     plots: Path | None,
     is_kept: bool,
+    remark: str | None,
 ) -> None:
     """Keep the run, write what was asked for, print its figures."""
     from backtest.commands.words import figures_text, heading
@@ -111,6 +120,7 @@ def _give(
     trials = bench.ledger.trial_count(family)
     lines = [
         heading(result),
+        *([remark] if remark else []),
         "",
         figures_text(result.metrics),
         *_ruin_lines(result),
@@ -146,6 +156,16 @@ def _ruin_lines(result: AnyResult) -> list[str]:
     if "refused" in ruin:
         return ["", str(ruin["refused"]["message"])]
     return ["", "At the win rate that was seen", *map(str, ruin["observed"]["words"])]
+
+
+def _remark(strategy: Strategy[Any], spec: BacktestSpec, result: AnyResult) -> str | None:
+    """Say where decisions depend on where the candles begin: all of them, or there are none."""
+    from strategies.definition import ALL_BARS
+
+    needed = strategy.warm_up(strategy.with_values(spec.parameters))
+    if len(result.bars) >= needed or needed >= ALL_BARS:
+        return None
+    return f"{len(result.bars):,} bars are fewer than the {needed:,} that it warms up on."
 
 
 def _plotted(result: AnyResult, folder: Path) -> list[Path]:

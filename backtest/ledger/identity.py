@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-from typing import TYPE_CHECKING, Any, Final, SupportsFloat, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from backtest.ledger.refusals import BadFigures
+from backtest.canonical import canonical, digest_of, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["canonical", "digest_of", "trial_base", "trial_key"]
+__all__ = ["trial_base", "trial_key"]
 
 # What a manifest says that does not decide the outcome, or is said by something else: the span, the
 # instant of knowledge, funding, finer bars and what is read besides by the digest of the data,
@@ -23,28 +22,6 @@ _APART: Final = frozenset(
         *("since", "until", "as_of", "rows", "gaps", "reads", "funding_digest", "finer_digest"),
     }
 )
-
-
-def canonical(value: object) -> str:
-    """Return the one JSON text of a value: keys sorted, no spaces, numbers as Python writes them.
-
-    Raises
-    ------
-    BadFigures
-        A number is not finite, or a value has no JSON.
-    """
-    try:
-        return json.dumps(
-            value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain
-        )
-    except (TypeError, ValueError) as error:
-        message = f"{value!r:.200} cannot be written as JSON: {error}."
-        raise BadFigures(message, "Give texts, whole and finite numbers, lists and maps.") from None
-
-
-def digest_of(value: object) -> str:
-    """Return the sha256 of a value's canonical JSON, in hexadecimal."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 def trial_base(manifest: Mapping[str, Any]) -> str:
@@ -75,21 +52,7 @@ def _same_numbers(value: object) -> object:
         return {key: _same_numbers(one) for key, one in pairs}
     if isinstance(value, list | tuple):
         return [_same_numbers(one) for one in cast("list[object]", value)]
-    plain = value if isinstance(value, int | float) else _plain(value)
-    if isinstance(plain, float) and math.isfinite(plain) and plain.is_integer():
-        return int(plain)
-    return plain
-
-
-def _plain(value: object) -> object:
-    """Return a number of numpy as Python's, an instant or any other value as text."""
-    if isinstance(value, SupportsIndex):
-        return value.__index__()
-    if isinstance(value, SupportsFloat):
-        return float(value)
-    if hasattr(value, "isoformat"):
-        return str(cast("Any", value).isoformat())
-    if type(value).__str__ is object.__str__:
-        message = f"a {type(value).__name__}"
-        raise TypeError(message)
-    return str(value)
+    number = value if isinstance(value, int | float) else plain(value)
+    if isinstance(number, float) and math.isfinite(number) and number.is_integer():
+        return int(number)
+    return number

@@ -7,7 +7,6 @@ from candela.errors import Conflict, NotFound, StrategyError
 __all__ = [
     "AmbiguousId",
     "BadCron",
-    "BadFigures",
     "NoStrategySource",
     "NoSuchReport",
     "NoSuchRequest",
@@ -78,12 +77,6 @@ class RequestGone(Conflict):
     """The request is not this process's to work on: over, cancelled or taken by another."""
 
     code = "request_gone"
-
-
-class BadFigures(StrategyError):
-    """Figures or a specification that cannot be recorded as they are."""
-
-    code = "bad_figures"
 
 
 class BadCron(StrategyError):

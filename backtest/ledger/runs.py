@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, LiteralString, cast, get_args
 
+from backtest.canonical import BadFigures
 from backtest.ledger.records import Family, RunKind, RunLine, RunRecord
 from backtest.ledger.refusals import (
     AmbiguousId,
-    BadFigures,
     NoSuchReport,
     NoSuchRun,
     RunNotReproduced,

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import polars as pl
 from psycopg.types.json import Json, Jsonb
 
-from backtest.ledger.identity import canonical
-from backtest.ledger.refusals import BadFigures
+from backtest.canonical import BadFigures, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 import polars as pl
 
+from backtest.canonical import BadFigures
 from backtest.ledger.records import Family, Sweep
-from backtest.ledger.refusals import BadFigures, NoSuchSweep, SweepDiffers
+from backtest.ledger.refusals import NoSuchSweep, SweepDiffers
 from backtest.ledger.runs import whole_id
 from backtest.ledger.stored import exact_json, pack_table, unpack_table
 from backtest.ledger.trials import TrialBook, family_id, insert_trials

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import polars as pl
 
+from backtest.canonical import BadFigures, canonical
 from backtest.ledger.door import Door
-from backtest.ledger.identity import canonical, trial_base, trial_key
+from backtest.ledger.identity import trial_base, trial_key
 from backtest.ledger.records import Family, Trial
-from backtest.ledger.refusals import BadFigures
 from backtest.ledger.stored import finite_or_none
 
 if TYPE_CHECKING:

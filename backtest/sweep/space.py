@@ -28,6 +28,7 @@ __all__ = [
 Point = dict[str, AxisValue]
 
 _MOST_POINTS: Final = 2**53
+_MOST_OF_A_GRID: Final = 2_000_000
 _MANY: Final = 1_000_000
 _SAMPLE: Final = 50_000
 _KEPT: Final = 200_000
@@ -198,7 +199,17 @@ class Plan:
 
 
 def grid_plan(space: Space, chunk: int) -> Plan:
-    """Return the plan that tries every valid combination."""
+    """Return the plan that tries every valid combination.
+
+    Raises
+    ------
+    BadAxis
+        There are more than anybody would wait for.
+    """
+    if space.size > _MOST_OF_A_GRID:
+        message = f"A grid of these axes has {space.size:,} combinations."
+        hint = f"Take longer steps, {_MOST_OF_A_GRID:,} at most, or --method random --trials 10000."
+        raise BadAxis(message, hint)
     return Plan(space, range(space.size), chunk)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from backtest.canonical import digest_of
 from backtest.manifest import engine_digest, versions
 from backtest.spec import BacktestSpec, BadSpec, spec_of
 from backtest.sweep.axes import Axis, axes_of
@@ -114,8 +113,7 @@ class SweepSpec(BaseModel):
         del said["base"]["as_of"], said["base"]["gap_limit"]
         # A file is told by its text: where it lies is nobody's business.
         del said["base"]["strategy"]
-        text = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(said)
 
 
 def strategy_identity(strategy: Strategy[Any]) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from candela.market.candle import VALUES
+from candela.market.digest import digest_of_candles
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,18 +24,9 @@ def candle_digest(frame: pl.DataFrame) -> str:
 
     Notes
     -----
-    The bytes are, column after column, the row count, little-endian int64 microseconds since 1970
-    and little-endian float64 values; a null volume is the NaN of numpy. A negative zero counts as
-    zero.
+    The bytes are those of `candela.market.digest`; a null volume is the NaN of numpy.
     """
-    digest = hashlib.sha256()
-    digest.update(frame.height.to_bytes(8, "little"))
-    times = frame["time"].dt.cast_time_unit("us").to_physical().to_numpy()
-    digest.update(np.ascontiguousarray(times, dtype="<i8").data)
-    for name in VALUES:
-        column = frame[name]
-        if column.null_count():
-            column = column.fill_null(float("nan"))
-        # Adding a positive zero turns -0.0 into 0.0 and changes nothing else.
-        digest.update(np.ascontiguousarray(column.to_numpy() + 0.0, dtype="<f8").data)
-    return f"sha256:{digest.hexdigest()}"
+    return digest_of_candles(
+        frame["time"].dt.cast_time_unit("us").to_physical().to_numpy(),
+        (frame[name].fill_null(float("nan")).to_numpy() for name in VALUES),
+    )

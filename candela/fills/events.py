@@ -14,7 +14,7 @@ import numpy.typing as npt
 from candela.compiled import compiled
 from candela.fills.exits import advance, find_exit, keep_trade, keep_trade_sums
 from candela.fills.records import Reason
-from candela.fills.spans import add_returns, add_returns_of_short, mark_one, mark_span
+from candela.fills.spans import add_returns, add_returns_of_short, mark_one, mark_span, one_return
 
 __all__ = ["walk_events"]
 
@@ -146,14 +146,12 @@ def walk_events(
                 continue
             # The bar of an exit counts with its close, unless this entry changes it once more.
             if detail and exit_row >= 0 and exit_row != entry_row:
-                change = (cash - before) / before if before > 0.0 else 0.0
-                square = change * change
-                sum_1 += change
-                sum_2 += square
-                sum_3 += square * change
-                sum_4 += square * square
-                if change < 0.0:
-                    down += square
+                add = one_return(before, cash)
+                sum_1 += add[0]
+                sum_2 += add[1]
+                sum_3 += add[2]
+                sum_4 += add[3]
+                down += add[4]
                 before = cash
                 peak, trough, peak_row, deepest, longest = mark_one(
                     cash, exit_row, peak, trough, peak_row, deepest, longest
@@ -238,14 +236,12 @@ def walk_events(
             exposed += until - entry_row
             if detail and until > entry_row:
                 now = max(cash + signed * close[entry_row], 0.0)
-                change = (now - before) / before if before > 0.0 else 0.0
-                square = change * change
-                sum_1 += change
-                sum_2 += square
-                sum_3 += square * change
-                sum_4 += square * square
-                if change < 0.0:
-                    down += square
+                add = one_return(before, now)
+                sum_1 += add[0]
+                sum_2 += add[1]
+                sum_3 += add[2]
+                sum_4 += add[3]
+                down += add[4]
                 if by_bar or direction < 0:
                     add = (
                         add_returns(entry_row + 1, until, cash, signed, close)
@@ -351,14 +347,12 @@ def walk_events(
         if still_open:
             final = max(cash + signed * close[rows - 1], 0.0)
         if detail and exit_row >= 0:
-            change = (cash - before) / before if before > 0.0 else 0.0
-            square = change * change
-            sum_1 += change
-            sum_2 += square
-            sum_3 += square * change
-            sum_4 += square * square
-            if change < 0.0:
-                down += square
+            add = one_return(before, cash)
+            sum_1 += add[0]
+            sum_2 += add[1]
+            sum_3 += add[2]
+            sum_4 += add[3]
+            down += add[4]
             peak, trough, peak_row, deepest, longest = mark_one(
                 cash, exit_row, peak, trough, peak_row, deepest, longest
             )

@@ -17,6 +17,7 @@ __all__ = [
     "block_extremes",
     "mark_one",
     "mark_span",
+    "one_return",
     "returns_sums",
 ]
 
@@ -130,6 +131,14 @@ def mark_span(
     return peak, trough, peak_row, deepest, longest
 
 
+@compiled
+def one_return(before: float, now: float) -> Sums:
+    """Return a return of the account, its powers, and its square where it is a fall."""
+    change = (now - before) / before if before > 0.0 else 0.0
+    square = change * change
+    return change, square, square * change, square * square, square if change < 0.0 else 0.0
+
+
 @compiled_sum
 def add_returns(first: int, last: int, cash: float, units: float, close: Floats) -> Sums:
     """Return the sums of the returns of rows [first, last), their powers, the squares of falls.
@@ -159,12 +168,10 @@ def add_returns_of_short(first: int, last: int, cash: float, units: float, close
     for row in range(first, last):
         before = max(cash + units * close[row - 1], 0.0)
         now = max(cash + units * close[row], 0.0)
-        change = (now - before) / before if before > 0.0 else 0.0
-        square = change * change
-        sum_1 += change
-        sum_2 += square
-        sum_3 += square * change
-        sum_4 += square * square
-        if change < 0.0:
-            down += square
+        add = one_return(before, now)
+        sum_1 += add[0]
+        sum_2 += add[1]
+        sum_3 += add[2]
+        sum_4 += add[3]
+        down += add[4]
     return sum_1, sum_2, sum_3, sum_4, down

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -188,3 +189,46 @@ def test_other_commands_when_asked_for_what_cannot_be_then_say_why(
             wrong.append((words, ran.code, ran.out))
     assert wrong == []
     assert nothing_is_kept(hours)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("backtest", "rsi_payout", *BTC, "--fee-bps", "5", "--leverage", "2"), "--leverage"),
+        (("backtest", "abcd1234", "--again", "-p", "fast=3"), "--parameter"),
+    ],
+)
+def test_options_when_they_would_do_nothing_then_they_are_named(
+    candela: Callable[..., Ran], words: tuple[str, ...], named: str
+) -> None:
+    ran = candela(*words)
+    assert ran.code == 2
+    assert named in ran.err
+
+
+def test_sweep_when_the_grid_is_beyond_waiting_then_it_says_how_many_and_what_to_do(
+    candela: Callable[..., Ran], hours: Database
+) -> None:
+    ran = candela("sweep", "ma_cross", *BTC, "-a", "fast=2:5000:1", "-a", "slow=3:10000:1")
+    assert ran.code == 1
+    assert "49,980,002 combinations" in ran.err
+    assert "--method random" in ran.err
+    assert Ledger(hours, SystemClock()).sweeps() == []
+
+
+def test_backtest_when_the_candles_are_fewer_than_the_warm_up_then_it_says_so(
+    candela: Callable[..., Ran],
+) -> None:
+    ran = candela("backtest", "ma_cross", *BTC, "--until", "2022-01-02", "-p", "slow=200")
+    assert ran.code == 0
+    assert "24 bars are fewer than the" in ran.out
+
+
+def test_backtest_when_on_the_venues_terms_then_its_fees_and_an_option_goes_before(
+    candela: Callable[..., Ran],
+) -> None:
+    words = ("backtest", "ma_cross", *BTC, *SHORT, "--no-record", "--json", "--venue-terms")
+    costs = json.loads(candela(*words).out)["manifest"]["costs"]
+    assert (costs["taker_fee_bps"], costs["maker_fee_bps"]) == (25, 20)
+    costs = json.loads(candela(*words, "--fee-bps", "3").out)["manifest"]["costs"]
+    assert (costs["taker_fee_bps"], costs["maker_fee_bps"]) == (3, 20)

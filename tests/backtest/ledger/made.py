@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backtest.canonical import digest_of
 from backtest.ledger import Family, Trial
-from backtest.ledger.identity import digest_of, trial_base, trial_key
+from backtest.ledger.identity import trial_base, trial_key
 from candela.fills.records import TRADE
 
 if TYPE_CHECKING:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from backtest.ledger.identity import digest_of
+from backtest.canonical import BadFigures, digest_of
 from backtest.ledger.refusals import (
     AmbiguousId,
-    BadFigures,
     NoSuchReport,
     NoSuchRun,
     RunNotReproduced,

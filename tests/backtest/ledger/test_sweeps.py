@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from backtest.canonical import BadFigures
 from backtest.ledger import Ledger
-from backtest.ledger.refusals import BadFigures, NoSuchSweep, SweepDiffers
+from backtest.ledger.refusals import NoSuchSweep, SweepDiffers
 from candela.clock import SystemClock
 from tests.backtest.ledger.made import FAMILY, made, point
 from tests.fixtures.state import wait_for
