@@ -89,7 +89,7 @@ def heading(result: AnyResult) -> str:
     )
     bars = result.bars
     last = bars.at(len(bars) - 1)
-    what = f"{manifest['strategy']['name']} ({parameters})"
+    what = manifest["strategy"]["name"] + (f" ({parameters})" if parameters else "")
     where = f"{', '.join(manifest['instruments'])} {manifest['timeframe']}"
     span = f"{len(bars):,} bars, {bars.at(0)} to {last}"
     return f"{what} on {where}\n{span}; {gaps['missing']:,} absent ({gaps['share']:.2%})"
