@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backtest.engine import compare, inexpressible, is_available, portfolio_of_orders
+from backtest.engine import compare, inexpressible, portfolio_of_orders
 from backtest.result import Result
 from backtest.run import backtest
 from backtest.spec import Protection
@@ -20,8 +20,6 @@ from strategies.ma_cross import ma_cross
 from strategies.registry import shipped
 from tests.backtest.quick_cases import Case, deciding, quick_cases
 from tests.backtest.real_bars import hours, minutes, needs_minutes
-
-pytestmark = pytest.mark.skipif(not is_available(), reason="vectorbt is not installed")
 
 FEES = Costs(taker_fee_bps=10)
 COSTS = Costs(taker_fee_bps=10, slippage_bps=5, spread_bps=2)

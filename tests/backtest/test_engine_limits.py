@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backtest import engine
-from backtest.engine import Inexpressible, inexpressible, is_available, to_portfolio
+from backtest.engine import Inexpressible, inexpressible, to_portfolio
 from backtest.result import Result
 from backtest.run import backtest
 from backtest.spec import Protection
@@ -22,8 +22,6 @@ from strategies.ma_cross import ma_cross
 from strategies.registry import find
 from tests.backtest.quick_cases import bars_of, deciding
 from tests.backtest.real_bars import hours, minutes, needs_minutes
-
-pytestmark = pytest.mark.skipif(not is_available(), reason="vectorbt is not installed")
 
 FEES = Costs(taker_fee_bps=10)
 
