@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(
         default=None,
-        description="PostgreSQL >= 16 as a libpq URL, of a login that is a member of the four "
+        description="PostgreSQL >= 16 as a libpq URL, of a login that is a member of the five "
         "candela_ roles; unset: the embedded server",
     )
     owner_database_url: SecretStr | None = Field(
@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     app_database_url: SecretStr | None = Field(
         default=None,
         description="own login of the role candela_app; unset: database_url with SET ROLE",
+    )
+    executor_database_url: SecretStr | None = Field(
+        default=None,
+        description="own login of the role candela_executor; unset: database_url with SET ROLE",
     )
     pipelines_database_url: SecretStr | None = Field(
         default=None,
@@ -134,6 +138,11 @@ class Settings(BaseSettings):
         gt=0,
         le=1,
         description="share of a venue's documented request limit that all processes together use",
+    )
+    master_keys: SecretStr | None = Field(
+        default=None,
+        description="keys that wrap the tenants' data keys, as version:base64 of 32 bytes each, "
+        "separated by commas, newest last; unset: a file of the state folder, made on first use",
     )
     venue_gateway: str | None = Field(
         default=None,
@@ -198,6 +207,7 @@ _SECRET_URLS = (
     "database_url",
     "owner_database_url",
     "app_database_url",
+    "executor_database_url",
     "pipelines_database_url",
     "analyst_database_url",
     "dagster_database_url",

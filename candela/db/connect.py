@@ -29,6 +29,7 @@ class Role(StrEnum):
 
     OWNER = "candela_owner"
     APP = "candela_app"
+    EXECUTOR = "candela_executor"
     PIPELINES = "candela_pipelines"
     ANALYST = "candela_analyst"
 
@@ -60,6 +61,14 @@ _SESSION_OF_ROLE: dict[Role | None, dict[str, str]] = {
     None: {},
     Role.OWNER: {"lock_timeout": "10s"},
     Role.APP: {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "1min"},
+    Role.EXECUTOR: {
+        "statement_timeout": "30s",
+        # Shorter than the term of a lease: a process that stands still in mid-transaction must not
+        # keep others from taking over.
+        "idle_in_transaction_session_timeout": "10s",
+        # What is sent to a venue must have been written for good, whatever a server's default.
+        "synchronous_commit": "on",
+    },
     Role.PIPELINES: {
         "statement_timeout": "15min",
         # Bitmap scans over a partly compressed chunk made UPDATE touch 0 rows, TimescaleDB < 2.25.

@@ -162,6 +162,7 @@ def _external_database(settings: Settings, url: SecretStr) -> Database:
     logins = {
         Role.OWNER: settings.owner_database_url,
         Role.APP: settings.app_database_url,
+        Role.EXECUTOR: settings.executor_database_url,
         Role.PIPELINES: settings.pipelines_database_url,
         Role.ANALYST: settings.analyst_database_url,
     }

@@ -1,0 +1,192 @@
+"""The walls between tenants, read from the catalogue: a table that lacks one fails here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from candela.db.connect import Role
+from tests.sql.tenants import tenant_tables
+
+if TYPE_CHECKING:
+    from candela.db.connect import Database
+
+OURS = "('market', 'research', 'platform', 'tenancy', 'trading', 'live')"
+# One person's address on the whole platform; a halt of the platform has no tenant.
+UNIQUE_WITHOUT_TENANT = {"uq_users_email", "pk_halts"}
+DEFINERS = {
+    "market.apply_retention()",
+    "research.cancel_request(text,timestamp with time zone)",
+}
+SEALED = {"tenancy.tenant_keys", "tenancy.secrets", "tenancy.secret_uses", "tenancy.users"}
+
+
+def rows(database: Database, query: str) -> list[tuple[object, ...]]:
+    """Ask the catalogue with the server's own login."""
+    with database.connect() as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def tables(database: Database) -> list[str]:
+    """Return the tables that must be walled."""
+    with database.connect() as connection:
+        return tenant_tables(connection)
+
+
+def test_tables_of_tenants_always_have_forced_row_security_and_a_policy(
+    database: Database,
+) -> None:
+    found = tables(database)
+    assert {"tenancy.directory", "trading.orders", "trading.order_requests"} <= set(found)
+    names = ", ".join(f"'{name}'::regclass" for name in found)
+    open_tables = rows(
+        database,
+        f"SELECT oid::regclass::text FROM pg_class WHERE oid IN ({names})"
+        " AND NOT (relrowsecurity AND relforcerowsecurity)",
+    )
+    assert open_tables == []
+    walled = rows(
+        database,
+        f"SELECT polrelid::regclass::text FROM pg_policy WHERE polrelid IN ({names})"
+        " AND polcmd = '*' AND polroles = ARRAY['candela_app'::regrole::oid]"
+        " AND pg_get_expr(polqual, polrelid) LIKE '%tenant_id = ANY%current_tenants()%'"
+        " AND pg_get_expr(polwithcheck, polrelid) = pg_get_expr(polqual, polrelid)",
+    )
+    assert sorted(walled) == [(name,) for name in sorted(found)]
+
+
+def test_policies_always_are_of_those_that_are_named_here(database: Database) -> None:
+    """A second permissive policy would open what the first one shuts."""
+    others = rows(
+        database,
+        "SELECT polname, polroles::regrole[]::text, pg_get_expr(polqual, polrelid) FROM pg_policy"
+        " WHERE polname NOT LIKE '%\\_by\\_tenant' ORDER BY 1",
+    )
+    beside = [row for row in others if not str(row[0]).endswith("_by_pipelines")]
+    assert beside == [
+        ("directory_by_executor", "{candela_executor}", "true"),
+        ("halts_by_operator", "{candela_executor}", "(scope = 'platform'::text)"),
+        ("halts_of_platform", "{candela_app}", "(scope = 'platform'::text)"),
+    ]
+    assert {row[1:] for row in others if row not in beside} == {
+        ("{candela_pipelines}", "(CURRENT_USER = 'candela_pipelines'::name)")
+    }
+
+
+def test_roles_always_are_neither_owners_nor_above_the_walls(database: Database) -> None:
+    above = rows(
+        database,
+        "SELECT rolname FROM pg_roles WHERE rolname LIKE 'candela\\_%'"
+        " AND (rolsuper OR rolbypassrls OR rolcreaterole)",
+    )
+    assert above == []
+    owned = rows(
+        database,
+        "SELECT relname FROM pg_class WHERE relowner IN"
+        " ('candela_app'::regrole, 'candela_executor'::regrole, 'candela_analyst'::regrole)",
+    )
+    assert owned == []
+    members = rows(
+        database,
+        "SELECT roleid::regrole::text, member::regrole::text FROM pg_auth_members"
+        " WHERE member::regrole::text LIKE 'candela\\_%' ORDER BY 1",
+    )
+    assert members == [
+        ("candela_app", "candela_executor"),
+        ("candela_pipelines", "candela_owner"),
+    ]
+
+
+def test_references_between_tables_of_tenants_always_carry_the_tenant(database: Database) -> None:
+    names = ", ".join(f"'{name}'::regclass" for name in tables(database))
+    found = rows(
+        database,
+        "SELECT c.conname, EXISTS ("
+        " SELECT 1 FROM generate_subscripts(c.conkey, 1) AS n"
+        " INNER JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[n]"
+        " INNER JOIN pg_attribute AS f ON f.attrelid = c.confrelid AND f.attnum = c.confkey[n]"
+        " WHERE a.attname = 'tenant_id' AND f.attname = 'tenant_id')"
+        f" FROM pg_constraint AS c WHERE c.contype = 'f' AND c.conrelid IN ({names})",
+    )
+    assert len(found) > 25
+    assert [row for row in found if not row[1]] == []
+
+
+def test_unique_keys_of_tenants_always_begin_with_the_tenant(database: Database) -> None:
+    names = ", ".join(f"'{name}'::regclass" for name in tables(database))
+    found = rows(
+        database,
+        "SELECT i.indexrelid::regclass::text, a.attname FROM pg_index AS i"
+        " INNER JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
+        f" WHERE i.indisunique AND i.indrelid IN ({names})",
+    )
+    without = {str(row[0]).partition(".")[2] for row in found if row[1] != "tenant_id"}
+    assert without == UNIQUE_WITHOUT_TENANT
+
+
+def test_views_on_tables_of_tenants_always_have_the_rights_of_the_reader(
+    database: Database,
+) -> None:
+    names = ", ".join(f"'{name}'::regclass" for name in tables(database))
+    query = (
+        "SELECT DISTINCT v.oid::regclass::text FROM pg_class AS v"
+        " INNER JOIN pg_rewrite AS r ON r.ev_class = v.oid"
+        " INNER JOIN pg_depend AS d ON d.objid = r.oid AND d.classid = 'pg_rewrite'::regclass"
+        f" WHERE v.relkind IN ('v', 'm') AND d.refobjid IN ({names})"
+        " AND NOT coalesce('security_invoker=true' = ANY(v.reloptions), false)"
+    )
+    assert rows(database, query) == []
+    with database.connect() as connection:
+        connection.execute("CREATE VIEW trading.leak AS SELECT name FROM trading.bots")
+        assert connection.execute(query.encode()).fetchall() == [("trading.leak",)]
+        connection.rollback()
+
+
+def test_functions_with_the_owners_rights_always_are_known_and_have_a_fixed_path(
+    database: Database,
+) -> None:
+    found = rows(
+        database,
+        "SELECT p.oid::regprocedure::text, p.proconfig::text FROM pg_proc AS p"
+        " INNER JOIN pg_namespace AS n ON n.oid = p.pronamespace"
+        f" WHERE p.prosecdef AND n.nspname IN {OURS}",
+    )
+    assert {row[0] for row in found} == DEFINERS
+    assert all("search_path=pg_catalog, pg_temp" in str(row[1]) for row in found)
+
+
+@pytest.mark.parametrize("privilege", ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"])
+def test_rights_of_analysts_and_pipelines_always_end_before_what_is_not_theirs(
+    database: Database, privilege: str
+) -> None:
+    for name in tables(database):
+        for role, walled in ((Role.ANALYST, True), (Role.PIPELINES, name in SEALED)):
+            if not walled:
+                continue
+            allowed = rows(
+                database, f"SELECT has_table_privilege('{role}', '{name}', '{privilege}')"
+            )
+            assert allowed == [(False,)], f"{role} on {name}"
+    assert rows(database, "SELECT has_schema_privilege('candela_analyst', 'tenancy', 'USAGE')") == [
+        (False,)
+    ]
+
+
+@pytest.mark.parametrize("role", [Role.APP, Role.EXECUTOR])
+def test_evidence_of_tenants_always_only_grows(database: Database, role: Role) -> None:
+    for name in ("ledger", "fills", "decisions", "bot_versions"):
+        for privilege in ("UPDATE", "DELETE", "TRUNCATE"):
+            asked = f"SELECT has_table_privilege('{role}', 'trading.{name}', '{privilege}')"
+            assert rows(database, asked) == [(False,)], f"{privilege} on {name}"
+
+
+@pytest.mark.node
+def test_tables_of_tenants_always_are_no_hypertables(timescale: Database) -> None:
+    """Chunks inherit grants, not policies: a tenant's rows must never be in one."""
+    found = rows(
+        timescale,
+        "SELECT DISTINCT hypertable_schema FROM timescaledb_information.hypertables",
+    )
+    assert found
+    assert {row[0] for row in found} & {"tenancy", "trading", "live"} == set()
