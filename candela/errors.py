@@ -2,13 +2,16 @@
 
 CandelaError
 ├── NotFound            404  nothing under that name
+├── NotAllowed          403  the plan or the role does not include it
 ├── Conflict            409  the state forbids it now
+│   └── RiskHalt        409  a rule that guards money says no
 ├── RateLimited         429  a venue or a limit of ours says wait        (retryable)
 ├── BrokerError         502  a venue or broker answered wrongly
 │   └── BrokerUnavailable 503  no usable answer                          (retryable)
 ├── DataError           422  candles that cannot be taken as they are
 ├── StrategyError       422  a strategy, or what was asked of it, is wrong
 ├── ConfigError         500  a setting is missing, default or contradictory
+├── VaultError          500  a secret cannot be sealed, or what was sealed is not what it was
 └── MigrationError      500  the schema is not what the files say
 
 Leaves live beside the code that raises them and subclass a branch.
@@ -26,9 +29,12 @@ __all__ = [
     "Conflict",
     "DataError",
     "MigrationError",
+    "NotAllowed",
     "NotFound",
     "RateLimited",
+    "RiskHalt",
     "StrategyError",
+    "VaultError",
 ]
 
 
@@ -80,6 +86,19 @@ class Conflict(CandelaError):
     code = "conflict"
 
 
+class RiskHalt(Conflict):
+    """A rule that guards money says no."""
+
+    code = "risk_halt"
+
+
+class NotAllowed(CandelaError):
+    """The plan or the role does not include what was asked for."""
+
+    status = 403
+    code = "not_allowed"
+
+
 class RateLimited(CandelaError):
     """A venue, or a limit of ours, says wait."""
 
@@ -121,6 +140,12 @@ class ConfigError(CandelaError):
     """A setting is missing, left at a default that is not safe, or contradictory."""
 
     code = "config_error"
+
+
+class VaultError(CandelaError):
+    """A secret cannot be sealed or opened."""
+
+    code = "vault_error"
 
 
 class MigrationError(CandelaError):
