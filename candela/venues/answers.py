@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import polars as pl
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from candela.market.timeframe import Timeframe
     from candela.venues.server_clock import ServerClock
 
-__all__ = ["PAGE_SCHEMA", "CandlePage", "ListedSymbol", "Ticker", "read_page"]
+__all__ = ["PAGE_SCHEMA", "BestPrices", "CandlePage", "ListedSymbol", "Ticker", "read_page"]
 
 PAGE_SCHEMA: Final[dict[str, pl.DataType]] = {
     "row": pl.Int64(),
@@ -99,6 +100,15 @@ class Ticker:
     last: float | None
     quote_volume: float | None
     change_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BestPrices:
+    """The best bid and ask of a symbol, quote per base."""
+
+    symbol: str
+    bid: Decimal
+    ask: Decimal
 
 
 def read_page(
@@ -223,6 +233,25 @@ def tickers_of(tickers: object) -> list[Ticker]:
         change = percent / 100 if percent is not None else None
         found.append(Ticker(symbol, last, turnover, change))
     return sorted(found, key=lambda one: one.symbol)
+
+
+def best_prices_of(tickers: object) -> list[BestPrices]:
+    """Read ccxt's tickers for their best prices; a symbol without both of them is left out.
+
+    Raises
+    ------
+    ShapeError
+        There is none: whoever asks names symbols that are listed.
+    """
+    if not isinstance(tickers, dict) or not tickers:
+        raise ShapeError("no price came")
+    found: list[BestPrices] = []
+    for symbol, ticker in cast("dict[str, dict[str, Any]]", tickers).items():
+        bid, ask = _positive(ticker.get("bid")), _positive(ticker.get("ask"))
+        if bid is not None and ask is not None and bid <= ask:
+            # ccxt has parsed them; the shortest text of a float is the one the venue sent.
+            found.append(BestPrices(symbol, Decimal(repr(bid)), Decimal(repr(ask))))
+    return found
 
 
 _KINDS: Final = {"spot": "spot", "swap": "perpetual", "future": "future", "option": "option"}

@@ -12,12 +12,12 @@ from candela.venues.errors import Interrupted, TimeframeNotOffered, UnknownSymbo
 from candela.venues.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from datetime import datetime
     from types import TracebackType
 
     from candela.clock import Clock
-    from candela.venues.answers import CandlePage, ListedSymbol, Ticker
+    from candela.venues.answers import BestPrices, CandlePage, ListedSymbol, Ticker
     from candela.venues.budget import RequestBudget
     from candela.venues.gateway import VenueGateway
     from candela.venues.session import VenueSession
@@ -85,6 +85,8 @@ class VenueClient:
         self._thread: threading.Thread | None = None
         self._loaded: frozenset[str] = frozenset()
         self._every_type: list[str] = []
+        # Candles and quotes are asked for by threads of their own.
+        self._turn = threading.RLock()
 
     def __enter__(self) -> Self:
         return self
@@ -162,6 +164,41 @@ class VenueClient:
             )
         )
 
+    def best_prices(self, symbols: Sequence[str]) -> list[BestPrices]:
+        """Return the best bid and ask of symbols, in one request for all where the venue has it.
+
+        Those that the venue gives no prices of are left out.
+
+        Raises
+        ------
+        VenueUnsupported
+            The venue has no call for it.
+        UnknownSymbol
+            One is not listed.
+        """
+        from candela.venues.answers import best_prices_of
+
+        for symbol in symbols:
+            self._require_symbol(symbol)
+        session = self._open()
+        has = session.exchange.has
+        # Binance and Kraken give all bids and asks at once; elsewhere the tickers have them.
+        for name, ask in (
+            ("fetchBidsAsks", "fetch_bids_asks"),
+            ("fetchTickers", "fetch_tickers"),
+        ):
+            if has.get(name) is True:
+                call = getattr(session.exchange, ask)
+                return self._run(
+                    session.call(
+                        "best prices",
+                        lambda call=call: call(list(symbols)),
+                        lambda value, _: best_prices_of(value),
+                    )
+                )
+        message = f"{self.venue} has no call for best prices of several symbols."
+        raise VenueUnsupported(message, "Its bots trade on closed bars alone.")
+
     def page_size(self, symbol: str) -> int:
         """Return how many candles the venue gives at once."""
         exchange = self._open().exchange
@@ -195,11 +232,16 @@ class VenueClient:
 
     def kind_of(self, symbol: str) -> str:
         """Return the kind of a listed symbol: spot, perpetual, future, option or other."""
+        return self.listing(symbol).kind
+
+    def listing(self, symbol: str) -> ListedSymbol:
+        """Return what the venue says of one symbol, without reading those of other kinds."""
         from candela.venues.answers import symbols_of
 
         self._require_symbol(symbol)
-        market = cast("dict[str, object]", self._open().exchange.markets)[symbol]
-        return symbols_of({symbol: market}, has_ticks=False)[0].kind
+        exchange = self._open().exchange
+        market = {symbol: cast("dict[str, object]", exchange.markets)[symbol]}
+        return symbols_of(market, has_ticks=exchange.precisionMode == _TICK_SIZE)[0]
 
     def candles(
         self, symbol: str, timeframe: Timeframe, since: datetime, until: datetime, limit: int
@@ -255,8 +297,10 @@ class VenueClient:
         self._loaded = frozenset()
 
     def _open(self) -> VenueSession:
-        if self._session is not None:
-            return self._session
+        with self._turn:
+            return self._session if self._session is not None else self._opened()
+
+    def _opened(self) -> VenueSession:
         # Here, and not above: the session brings ccxt, which takes seconds to import.
         from candela.venues.session import VenueSession
 
@@ -298,10 +342,13 @@ class VenueClient:
 
     def _load_markets(self, kinds: frozenset[str] = _ALL, *, reload: bool = False) -> None:
         """Load what the venue lists; one kind only, where ccxt can and it is all that is needed."""
+        with self._turn:
+            if reload or not kinds <= self._loaded:
+                self._load(kinds)
+
+    def _load(self, kinds: frozenset[str]) -> None:
         from candela.venues.answers import symbols_of
 
-        if kinds <= self._loaded and not reload:
-            return
         session = self._open()
         options = cast("dict[str, Any]", session.exchange.options.get("fetchMarkets") or {})
         types = options.get("types")

@@ -14,6 +14,7 @@ from candela.errors import (
 
 __all__ = [
     "BudgetExhausted",
+    "EnvironmentNotOffered",
     "Interrupted",
     "TimeframeNotOffered",
     "UnknownSymbol",
@@ -38,6 +39,12 @@ class UnknownSymbol(NotFound):
     """The venue does not list the symbol."""
 
     code = "unknown_symbol"
+
+
+class EnvironmentNotOffered(DataError):
+    """The venue has no such playground."""
+
+    code = "environment_not_offered"
 
 
 class TimeframeNotOffered(DataError):

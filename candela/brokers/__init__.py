@@ -1,0 +1,1 @@
+"""Brokers: one port for every place where orders can be sent, and its adapters."""

@@ -1,0 +1,1 @@
+"""What each venue's own codes mean for a request, as data."""
