@@ -40,7 +40,7 @@ def error_classes() -> list[ErrorClass]:
     """
     classes = {
         node.name: _described(node, path)
-        for room in ("candela", "strategies", "backtest", "pipelines")
+        for room in ("candela", "strategies", "backtest", "pipelines", "live", "sandbox")
         for path in sorted((ROOT / room).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef)
@@ -204,11 +204,84 @@ def _bounds(schema: dict[str, Any]) -> str:
     return f"{schema['minimum']:,g} to {schema['maximum']:,g}" if "minimum" in schema else "yes, no"
 
 
+def bots_page() -> str:
+    """Return the page of a bot's configuration, field by field."""
+    from candela.bots.config import config_schema
+
+    schema = config_schema()
+    return (
+        "# Configuration of a bot\n\n"
+        + _NOTE
+        + "What `candela bot create --config FILE` reads, and `--set path=value` sets. Amounts are "
+        "texts or numbers and are kept exactly as they are written; ratios are shares, 0.02 is "
+        "two percent. [run a bot](../howto/run-a-bot.md) shows how they are used.\n\n"
+        "| field | values | default | meaning |\n|---|---|---|---|\n"
+        + "\n".join(_fields(schema, schema["$defs"], ""))
+        + "\n"
+    )
+
+
+def _fields(schema: dict[str, Any], known: dict[str, Any], path: str) -> list[str]:
+    rows: list[str] = []
+    needed = schema.get("required", [])
+    for name, field in schema["properties"].items():
+        inner = _inner(field, known)
+        place = f"{path}{name}"
+        default = "needed" if name in needed else _shown_default(field)
+        words = field.get("description", "").replace("|", "\\|")
+        rows.append(f"| `{place}` | {_kind(field, known)} | {default} | {words} |")
+        if inner is not None:
+            is_list = "array" in str(_choices(field)[0].get("type"))
+            rows += _fields(inner, known, f"{place}{'[]' if is_list else ''}.")
+    return rows
+
+
+def _choices(field: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a value may be, an absent one aside."""
+    every: list[dict[str, Any]] = field.get("anyOf", [field])
+    return [one for one in every if one.get("type") != "null"] or every
+
+
+def _inner(field: dict[str, Any], known: dict[str, Any]) -> dict[str, Any] | None:
+    for one in _choices(field):
+        target = one.get("$ref") or one.get("items", {}).get("$ref")
+        if target is not None:
+            return known[target.rpartition("/")[2]]
+    return None
+
+
+def _kind(field: dict[str, Any], known: dict[str, Any]) -> str:
+    if _inner(field, known) is not None:
+        return "list" if _choices(field)[0].get("type") == "array" else "fields below"
+    # An amount may be a text or a number; the number tells the bounds.
+    choices = sorted(_choices(field), key=lambda one: "number" not in str(one.get("type")))
+    first = choices[0]
+    if "enum" in first:
+        return ", ".join(f"`{value}`" for value in first["enum"])
+    kinds = {"number": "number", "integer": "whole number", "boolean": "yes, no", "array": "list"}
+    kinds["object"] = "names with values"
+    kind = kinds.get(str(first.get("type")), "text")
+    marks = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to"}
+    marks["exclusiveMaximum"] = "below"
+    bounds = [f"{word} {first[mark]:g}" for mark, word in marks.items() if mark in first]
+    return " ".join([kind, *bounds])
+
+
+def _shown_default(field: dict[str, Any]) -> str:
+    value = field.get("default")
+    if value is None:
+        return "empty" if field.get("type") == "object" else "none"
+    if isinstance(value, dict | list):
+        return "as below" if value and isinstance(value, dict) else "empty"
+    return ("yes" if value else "no") if isinstance(value, bool) else f"`{value}`"
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "errors.md": errors_page,
     "settings.md": settings_page,
     "checks.md": checks_page,
     "assets.md": assets_page,
+    "bots.md": bots_page,
     "strategies.md": strategies_page,
 }
 

@@ -1,0 +1,1 @@
+"""The command line of what trades: users, accounts, bots, orders, kill switches."""
