@@ -18,6 +18,7 @@ from bench.backtests import run_backtests
 from bench.candles import Bench, as_query
 from bench.luck import run_luck
 from bench.minutes import find_minutes
+from bench.orders import run_orders
 from bench.processes import run_memory, run_start
 from candela.db.connect import Database
 from candela.db.migrate import migrate
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument("--long-rows", type=int, default=10_000_000)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=("candles", "backtests", "luck"))
+    parser.add_argument("--only", choices=("candles", "backtests", "luck", "orders"))
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="candela-bench-"))
     settings = load_settings().model_copy(
@@ -68,6 +69,8 @@ def main() -> None:
             run_backtests(bench, folder, database)
         if given.only in {None, "luck"}:
             run_luck(200, 1_000)
+        if given.only in {None, "orders"}:
+            run_orders(1_000)
         if given.json:
             given.json.write_text(json.dumps(bench.lines, indent=1))
         with server.connect(autocommit=True) as connection:

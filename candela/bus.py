@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
-__all__ = ["BudgetKeys", "budget_keys"]
+__all__ = ["BudgetKeys", "StreamKeys", "budget_keys", "journal_key", "stream_keys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +44,36 @@ def budget_keys(venue: str, pool: str) -> BudgetKeys:
         observed=f"{prefix}:{pool}:observed",
         blocked=f"{prefix}:blocked",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class StreamKeys:
+    """The keys of one stream of events; one slot of a cluster, thanks to the hash tag.
+
+    Parameters
+    ----------
+    entries
+        Stream: fields ``n`` (its number in this stream), ``seq`` (of the outbox), ``key`` and
+        ``payload``. Entries live until every group has acknowledged them.
+    count
+        String: how many entries were ever added. Lives for ever; where it is lost, so is the
+        stream, and readers go to the outbox.
+    """
+
+    entries: str
+    count: str
+
+
+def stream_keys(stream: str) -> StreamKeys:
+    """Name the keys of a stream such as ``bars``."""
+    prefix = f"candela:{{stream:{stream}}}"
+    return StreamKeys(entries=f"{prefix}:entries", count=f"{prefix}:count")
+
+
+def journal_key(tenant_id: UUID) -> str:
+    """Name the live copy of a tenant's journal: a stream of at most about 1,000 lines.
+
+    Fields ``bot``, ``at``, ``level``, ``event``, ``message`` and ``data``. Lives for a day after
+    its last line; all of it is in PostgreSQL too.
+    """
+    return f"candela:{{{tenant_id}}}:journal"

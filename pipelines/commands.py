@@ -14,16 +14,19 @@ def up(
     no_ui: Annotated[
         bool, typer.Option("--no-ui", help="Do not start Dagster's pages, schedules and sensors.")
     ] = False,
+    no_demo: Annotated[
+        bool, typer.Option("--no-demo", help="Start no sandbox venue and no paper bot.")
+    ] = False,
     port: Annotated[
         int | None,
         typer.Option(min=0, max=65535, help="Port of the pages; the next free one is taken."),
     ] = None,
 ) -> None:
-    """Start everything on the sample and show Dagster's pages until Ctrl-C.
+    """Start everything on the sample, a paper bot too; show Dagster's pages until Ctrl-C.
 
     What is there already is left alone: a second call only looks. Exit code 1 where a partition
     could not be materialised.
     """
     from pipelines.up.command import run
 
-    run(as_json=as_json, with_pages=not no_ui, port=port)
+    run(as_json=as_json, with_pages=not no_ui, port=port, with_demo=not no_demo)

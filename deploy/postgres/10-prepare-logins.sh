@@ -1,16 +1,21 @@
 #!/bin/sh
-# Run once by the database's image, on an empty data folder: the login of the pipelines, and
-# Dagster's database. The schema and all other roles come from the service migrate.
+# Run once by the database's image, on an empty data folder: the logins of pipelines and executors,
+# and Dagster's database. The schema and all other roles come from the service migrate.
 set -eu
 
-password=$(cat "$PIPELINES_PASSWORD_FILE")
-[ "${#password}" -ge 24 ] || {
-    echo "candela: the secret pipelines_password is shorter than 24 characters" >&2
-    exit 78
+# The passwords go in by standard input: arguments of a process can be read by others.
+variable() {
+    value=$(cat "$2")
+    [ "${#value}" -ge 24 ] || {
+        echo "candela: the secret $3 is shorter than 24 characters" >&2
+        exit 78
+    }
+    printf "\\\\set %s '%s'\n" "$1" "$value"
 }
 
-# The password goes in by standard input: arguments of a process can be read by others.
+password=$(variable password "$PIPELINES_PASSWORD_FILE" pipelines_password)
+live_password=$(variable live_password "$LIVE_PASSWORD_FILE" live_password)
 {
-    printf "\\\\set password '%s'\n" "$password"
+    printf '%s\n%s\n' "$password" "$live_password"
     cat "${LOGINS_FILE:-/docker-entrypoint-initdb.d/logins.psql}"
 } | psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB"

@@ -31,7 +31,7 @@ _TALKATIVE: Final = ("alembic", "dagster", "great_expectations", "matplotlib")
 _SECOND_LOOK_S: Final = 6.0
 
 
-def run(*, as_json: bool, with_pages: bool, port: int | None) -> None:
+def run(*, as_json: bool, with_pages: bool, port: int | None, with_demo: bool = True) -> None:
     """Bring everything up; return when the pages were stopped, or at once without them."""
     started = time.monotonic()
     output = Output(as_json=as_json)
@@ -57,6 +57,8 @@ def run(*, as_json: bool, with_pages: bool, port: int | None) -> None:
             data["url"] = pages.url
             text += f"\n\nDagster's pages: {pages.url} (ready after"
             text += f" {time.monotonic() - started:.1f} s; Ctrl-C stops them)"
+            if with_demo and settings.is_embedded and settings.venue_gateway is None:
+                text += "\n\n" + _demo(stack, settings)
         elif other is not None:
             data["url"] = other
             text += f"\n\nDagster's pages are shown by another `candela up`: {other}"
@@ -68,6 +70,19 @@ def run(*, as_json: bool, with_pages: bool, port: int | None) -> None:
             _watch(pages, places, output)
     if data["partitions"]["failed"]:
         raise typer.Exit(_EXIT_FAILED)
+
+
+def _demo(stack: ExitStack, settings: Settings) -> str:
+    """Start the demonstration; where it does not come up, everything else goes on without it."""
+    from pipelines.resources import environment_with
+    from pipelines.up.demo import Demo, DemoFailed
+
+    demo = stack.enter_context(Demo(settings.state_dir / "demo", environment_with({})))
+    try:
+        return demo.start()
+    except DemoFailed as error:
+        demo.stop()
+        return f"No paper bot this time: {error.message}"
 
 
 def _warm_up() -> None:

@@ -12,7 +12,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from candela.vault.masterkeys import master_keys_from_text
 from tests.architecture.tree import ROOT
 from tests.deploy.compose_rules import read
 
@@ -181,5 +183,7 @@ def test_make_secrets_when_run_twice_keeps_what_it_made(tmp_path: Path) -> None:
     assert made[0] == made[1]
     assert set(made[0]) == set(read(DEPLOY / "compose.yml")["secrets"])
     assert len(set(made[0].values())) == len(made[0])
+    keys = made[0].pop("master_keys")
+    assert master_keys_from_text(SecretStr(keys)).versions == (1,)
     assert all(re.fullmatch(r"[0-9a-f]{64}", text) for text in made[0].values())
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700

@@ -41,6 +41,7 @@ def prepare(
             "POSTGRES_USER": parts.username or "",
             "POSTGRES_DB": "candela",
             "PIPELINES_PASSWORD_FILE": str(folder / "password"),
+            "LIVE_PASSWORD_FILE": str(folder / "password"),
             "LOGINS_FILE": str(SCRIPT.with_name("logins.psql")),
         },
         capture_output=True,
@@ -66,14 +67,19 @@ def fresh(state_dir: Path) -> Database:
     return Database(embedded.admin_url)
 
 
-def login(server: Database, database: str = "candela", password: str = PASSWORD) -> Database:
+def login(
+    server: Database,
+    database: str = "candela",
+    password: str = PASSWORD,
+    user: str = "candela_pipelines",
+) -> Database:
     place = parse_qs(urlsplit(server.url()).query)
     return Database(
         SecretStr(
             make_conninfo(
                 host="127.0.0.1",
                 port=place["port"][0],
-                user="candela_pipelines",
+                user=user,
                 password=password,
                 dbname=database,
             )
@@ -106,6 +112,26 @@ def test_logins_after_a_migration_can_work_and_no_more(fresh: Database, tmp_path
         connection.execute("DROP TABLE market.candles")
     with pytest.raises(DatabaseRefused):
         login(fresh, password="c4" * 32).connect()
+
+
+def test_login_of_executors_after_a_migration_acts_for_tenants_and_pipelines_does_not(
+    fresh: Database, tmp_path: Path
+) -> None:
+    assert prepare(fresh, tmp_path).returncode == 0
+    migrate(fresh)
+    live = login(fresh, user="candela_live")
+    with live.connect(Role.EXECUTOR) as connection:
+        assert connection.execute("SELECT count(*) FROM tenancy.directory").fetchone() == (0,)
+        connection.execute("UPDATE live.shards SET owner = 'x' WHERE shard = 0")
+    with live.connect(Role.PIPELINES) as connection:
+        connection.execute("INSERT INTO market.venues (venue, kind) VALUES ('x', 'exchange')")
+    with pytest.raises(DatabaseRefused):
+        login(fresh).connect(Role.EXECUTOR)
+    with (
+        login(fresh).connect(Role.PIPELINES) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("SELECT * FROM tenancy.secrets")
 
 
 def test_logins_with_a_short_password_are_never_made(fresh: Database, tmp_path: Path) -> None:

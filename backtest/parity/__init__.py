@@ -1,0 +1,1 @@
+"""Parity: what a bot did, against the backtest on the bars it saw, difference by difference."""

@@ -1,0 +1,1 @@
+"""The process that trades: whatever its leases say, it recovers, runs bots, and lets go."""

@@ -1,0 +1,1 @@
+"""Which executor may work on which part: leases with an epoch, kept in PostgreSQL."""

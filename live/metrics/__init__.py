@@ -1,0 +1,1 @@
+"""Figures of an executor for Prometheus."""

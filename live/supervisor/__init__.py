@@ -1,0 +1,1 @@
+"""Processes of executors: started, watched, started again, drained."""

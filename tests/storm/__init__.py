@@ -1,0 +1,1 @@
+"""Storms: real processes, killed at any moment; afterwards books and venue must agree."""
