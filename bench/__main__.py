@@ -16,15 +16,19 @@ from pydantic import SecretStr
 
 from bench.backtests import run_backtests
 from bench.candles import Bench, as_query
+from bench.density import run_density
 from bench.luck import run_luck
 from bench.minutes import find_minutes
 from bench.orders import run_orders
+from bench.parity import run_parity
 from bench.processes import run_memory, run_start
 from candela.db.connect import Database
 from candela.db.migrate import migrate
 from candela.embedded import open_places, stop_servers
 from candela.embedded.bootstrap import create_database
 from candela.settings import load_settings
+
+_KINDS = ("candles", "backtests", "luck", "orders", "density", "parity")
 
 
 def main() -> None:
@@ -34,8 +38,12 @@ def main() -> None:
     parser.add_argument("--long-rows", type=int, default=10_000_000)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=("candles", "backtests", "luck", "orders"))
+    parser.add_argument("--only", choices=_KINDS)
     given = parser.parse_args()
+    if given.only == "density":
+        # Half an hour, and servers of its own: never as one of many.
+        run_density(bars=given.turns)
+        return
     folder = Path(tempfile.mkdtemp(prefix="candela-bench-"))
     settings = load_settings().model_copy(
         update={"state_dir": folder / "state", "database_url": None, "redis_url": None}
@@ -47,6 +55,9 @@ def main() -> None:
             if named
             else open_places(settings).database
         )
+        if given.only == "parity":
+            run_parity(server)
+            return
         database = create_database(server, f"candela_bench_{os.getpid()}", owner=None)
         report = migrate(database)
         minutes = find_minutes(folder, given.rows)

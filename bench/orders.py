@@ -9,11 +9,22 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.simulation.faults import Faults
 from tests.simulation.world import run_history
 
-__all__ = ["Pace", "measure", "run_orders"]
+__all__ = ["Pace", "measure", "run_orders", "within"]
 
 ORDERS = 100  # of one history
+_RATIOS = (50, 90, 99, 99.9, 100)
+ANSWERS = Faults(
+    send=0.2,
+    ways=("lost_before", "lost_after", "error_after", "late"),
+    lag=0.2,
+    lost=0.1,
+    twice=0.1,
+    early=0.3,
+)
+"""Answers to sends are lost in every way; questions are answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,9 @@ class Pace:
         return self.orders / self.seconds
 
 
-def measure(histories: int, faults: float, first_seed: int = 0) -> Pace:
+def measure(
+    histories: int, faults: float, first_seed: int = 0, given: Faults | None = None
+) -> Pace:
     """Run histories one after the other; all seeds differ."""
     orders = lost = fills = kills = breaches = 0
     virtual_s = 0.0
@@ -46,7 +59,7 @@ def measure(histories: int, faults: float, first_seed: int = 0) -> Pace:
     gc.freeze()
     began = time.process_time()
     for seed in range(first_seed, first_seed + histories):
-        result = run_history(seed, orders=ORDERS, rate=faults)
+        result = run_history(seed, orders=ORDERS, rate=faults, given=given)
         orders += result.orders
         lost += result.counts.unknown
         fills += result.fills
@@ -70,8 +83,18 @@ def measure(histories: int, faults: float, first_seed: int = 0) -> Pace:
     )
 
 
+def within(resolved: dict[float, int], ratio: float) -> float:
+    """Return within how many seconds this share was resolved, as the next edge says."""
+    left = ratio * sum(resolved.values())
+    for edge, number in sorted(resolved.items()):
+        left -= number
+        if left <= 0:
+            return edge
+    return 0.0
+
+
 def run_orders(histories: int) -> list[Pace]:
-    """Print the table: no faults, one request in ten, three in ten."""
+    """Print the table: no faults, one request in ten, three in ten; then unknown outcomes."""
     heads = ("faults", "orders", "lost", "fills", "kills", "breaches", "s", "orders/s", "x real")
     print("".join(f"{head:>11}" for head in heads))
     lines: list[Pace] = []
@@ -84,6 +107,13 @@ def run_orders(histories: int) -> list[Pace]:
             f"{pace.orders_per_s:>11,.0f}{pace.virtual_s / pace.seconds:>11,.0f}",
             flush=True,
         )
+    pace = measure(max(1, histories // 5), 0.1, given=ANSWERS)
+    lines.append(pace)
+    marks = " ".join(f"p{ratio:.3g} {within(pace.resolved, ratio / 100):g} s" for ratio in _RATIOS)
+    print(
+        f"lost answers resolved, the venue answering questions: {pace.answers_lost:,} in"
+        f" {pace.orders:,} orders, {marks}; {pace.breaches} breaches"
+    )
     return lines
 
 

@@ -190,6 +190,9 @@ def _announce(
         f"  control {running.control_url}/control/state",
         f"  state   {path}",
         f"  payout  {running.payout_url}, login in the state file\n" if broker else "",
+        "At another pace than 1 it is for clients only: executors do not start.\n"
+        if running.speed != 1
+        else "",
         "Rehearse: candela sandbox fault outage --for 60. Ctrl-C stops it.",
     )
     from dataclasses import asdict

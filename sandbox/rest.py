@@ -90,7 +90,8 @@ class Rest:
         raise Refusal(-1000, f"The sandbox has no path {call.path}.", 404)
 
     def stamp(self, call: Call, reply: Reply) -> None:
-        """Put the counters on an answer, as the venue does."""
+        """Put the counters on an answer, as the venue does, and the pace, as no venue does."""
+        reply.headers["X-Sandbox-Speed"] = repr(self.engine.clock.speed)
         used = str(self.limits.used(call.address))
         reply.headers["X-MBX-USED-WEIGHT"] = reply.headers["X-MBX-USED-WEIGHT-1M"] = used
         if call.account is not None and call.method == "POST" and "order" in call.path:

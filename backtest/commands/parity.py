@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from backtest.parity.keeping import Attempt
     from backtest.parity.proof import Proof
 
-__all__ = ["EXIT_UNEXPLAINED", "parity"]
+__all__ = ["EXIT_UNEXPLAINED", "parity", "text_of"]
 
 # 1 and 2 say that the command itself went wrong.
 EXIT_UNEXPLAINED: Final = 3
@@ -43,7 +43,7 @@ def parity(
             bot=bot,
             progress=lambda done, total: update(done / total, done),
         )
-    output.result([_data(one) for one in attempts], _text(attempts))
+    output.result([_data(one) for one in attempts], text_of(attempts))
     if any(one.error is not None for one in attempts):
         raise typer.Exit(1)
     if any(one.proof is not None and not one.proof.parity.is_explained for one in attempts):
@@ -59,7 +59,8 @@ def _data(attempt: Attempt) -> dict[str, object]:
     return {**name, "skipped": attempt.skipped}
 
 
-def _text(attempts: list[Attempt]) -> str:
+def text_of(attempts: list[Attempt]) -> str:
+    """Return proofs as people read them."""
     if not attempts:
         return "No bot has run yet."
     return "\n\n".join(_paragraph(one) for one in attempts)
@@ -85,7 +86,11 @@ def _proof(proof: Proof) -> str:
     ]
     rows = [["bot", f"{found.bot_pnl:+.8f}"], ["backtest", f"{found.backtest_pnl:+.8f}"]]
     rows.append(["gap", f"{found.gap:+.8f}"])
-    rows += [[f"  {cause}", f"{amount:+.8f}"] for cause, amount in found.causes.items() if amount]
+    rows += [
+        [f"  {cause}", f"{amount:+.8f}"]
+        for cause, amount in found.causes.items()
+        if round(amount, 8)
+    ]
     lines.append(table(["", quote], rows))
     defects = [one for one in found.differences if one.cause == "defect"]
     lines += [

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-from backtest.parity.reasons import why_absent, why_extra, why_other_exit
+from backtest.parity.account import GRAIN, Account
+from backtest.parity.reasons import Why, why_absent, why_extra
+from backtest.parity.trips import Matching
 from backtest.parity.words import Cause, Difference, Evidence, Trip, rounded
+from candela.money import EXACT
 
 __all__ = ["Parity", "attribute"]
 
-_NOTHING: Final = Fraction(0)
 _NO_EVIDENCE: Final = Evidence()
-# A position sized by equity follows it to the step of the lot, and a little for rounded quotients.
-_SLACK: Final = Fraction(1, 1_000_000)
-# ... and by this, where the price that it was sized at is not on record.
-_WIDE: Final = Fraction(1, 50)
+# Books keep 18 places.
+_ROUNDED: Final = Fraction(1, 10**9)
+_CARRIED: Final = "it still held what its version before had bought"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Parity:
     @property
     def is_explained(self) -> bool:
         """Whether no unit of the gap is left to a defect."""
-        return not self.causes.get(Cause.DEFECT, Decimal(0))
+        return not any(one.cause is Cause.DEFECT for one in self.differences)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is stored: numbers as texts."""
@@ -64,27 +65,10 @@ class Parity:
                     "amount": str(rounded(one.amount)),
                     "bar": one.bar.isoformat(),
                     "words": one.words,
-                    **({"facts": dict(one.facts)} if one.facts else {}),
                 }
                 for one in self.differences
             ],
         }
-
-
-@dataclass(slots=True)
-class _Account:
-    """Running totals while trips are gone through in order of time."""
-
-    capital: Fraction
-    bot: Fraction = _NOTHING
-    backtest: Fraction = _NOTHING
-    by_cause: dict[Cause, Fraction] = field(default_factory=dict[Cause, Fraction])
-    found: list[Difference] = field(default_factory=list[Difference])
-
-    def add(self, cause: Cause, amount: Fraction, bar: datetime, words: str) -> None:
-        if amount:
-            self.by_cause[cause] = self.by_cause.get(cause, _NOTHING) + amount
-            self.found.append(Difference(cause, amount, bar, words))
 
 
 def attribute(
@@ -97,6 +81,7 @@ def attribute(
     follows_price: bool,
     lot: Decimal = Decimal(0),
     revision: Decimal = Decimal(0),
+    carried_until: datetime | None = None,
 ) -> Parity:
     """Explain the gap between what a bot earned and what its backtest earns.
 
@@ -115,32 +100,40 @@ def attribute(
     revision
         Quote: profit of the backtest on the bars as seen, less that on the bars as known today;
         0 where `backtest` ran on those of today.
+    carried_until
+        Until then the bot held what another version of it had bought.
     """
-    account = _Account(Fraction(capital))
+    account = Account(Fraction(capital))
+    matching = Matching(
+        account, evidence, Fraction(lot), follows_equity=follows_equity, follows_price=follows_price
+    )
     theirs = {trip.decided_bar: trip for trip in backtest}
     ours = {trip.decided_bar: trip for trip in bot}
     both = sorted(ours.keys() | theirs.keys())
-    last_cause: tuple[Cause, datetime | None] = (Cause.DEFECT, None)
+    # By the bar of a trip: what made its end another one, or itself one side's own.
+    since: dict[datetime, Why] = {}
     for bar in both:
         mine, other = ours.get(bar), theirs.get(bar)
         known = evidence.get(bar, _NO_EVIDENCE)
         if mine is not None and other is not None:
-            cause = _matched(
-                account, mine, other, known, evidence, follows_equity, follows_price, lot
-            )
-            last_cause = (cause, _later(mine.exit_bar, other.exit_bar))
-            account.bot += mine.pnl
-            account.backtest += other.pnl
+            since[bar] = matching.explain(mine, other)
         elif other is not None:
-            cause, words = why_absent(known, bar, last_cause, _holds(bot, bar))
+            held = _holds(bot, bar)
+            before = None if held is None else _following(since[held.decided_bar])
+            if held is None and carried_until is not None and bar < carried_until:
+                before = Cause.RISK_GATE, _CARRIED
+            cause, words = since[bar] = why_absent(known, known.entry, before)
             account.add(cause, -other.pnl, bar, f"the backtest traded, the bot did not: {words}")
-            last_cause = (cause, other.exit_bar)
-            account.backtest += other.pnl
         elif mine is not None:
-            cause, words = why_extra(known, last_cause, held=_holds(backtest, bar))
+            held = _holds(backtest, bar)
+            before = None if held is None else _following(since[held.decided_bar])
+            first = mine.legs[0]
+            cause, words = since[bar] = why_extra(known, before, first)
             account.add(cause, mine.pnl, bar, f"the bot traded, the backtest did not: {words}")
-            last_cause = (cause, mine.exit_bar)
-            account.bot += mine.pnl
+        account.bot += Fraction(0) if mine is None else mine.pnl
+        if mine is not None:
+            _booked(account, mine)
+        account.backtest += Fraction(0) if other is None else other.pnl
     if revision:
         account.add(
             Cause.DATA_REVISION,
@@ -152,102 +145,22 @@ def attribute(
     return _closed(account, len(ours.keys() & theirs.keys()), len(ours), len(theirs))
 
 
-def _matched(
-    account: _Account,
-    mine: Trip,
-    other: Trip,
-    known: Evidence,
-    evidence: Mapping[datetime, Evidence],
-    follows_equity: bool,  # noqa: FBT001 - private, always named by position here
-    follows_price: bool,  # noqa: FBT001
-    lot: Decimal,
-) -> Cause:
-    """Cut the difference of two trips of one decision; return the cause of most of it."""
-    bar = mine.decided_bar
-    before = dict(account.by_cause)
-    size, theirs = mine.quantity, other.quantity
-    unit = other.pnl / theirs
-    _quantities(account, mine, other, known, unit, follows_equity, follows_price, lot)
-    # Per unit bought: what the entries and exits cost and brought.
-    entry_mine, entry_other = _mean(mine.entries), _mean(other.entries)
-    exit_mine, exit_other = _proceeds(mine), _proceeds(other)
-    entry_gap = -(entry_mine - entry_other) * size
-    moved = _reference_gap(mine.entries, other.entries)
-    latency = entry_gap if moved is None else -moved * size
-    account.add(Cause.LATENCY, latency, bar, "the market moved before the entry filled")
-    account.add(Cause.SLIPPAGE, entry_gap - latency, bar, "the entry filled off the market")
-    exit_gap = (exit_mine - exit_other) * size
-    if mine.exit_bar == other.exit_bar:
-        moved = _reference_gap(mine.exits, other.exits)
-        latency = exit_gap if moved is None else moved * size
-        account.add(Cause.LATENCY, latency, bar, "the market moved before the exit filled")
-        account.add(Cause.SLIPPAGE, exit_gap - latency, bar, "the exit filled off the market")
-    else:
-        cause, words = why_other_exit(mine, other, evidence)
-        account.add(cause, exit_gap, bar, f"the exits were decided on different bars: {words}")
-    fees_mine = sum((leg.fee for leg in mine.legs), _NOTHING)
-    fees_other = sum((leg.fee for leg in other.legs), _NOTHING)
-    account.add(Cause.FEE, fees_other * size / theirs - fees_mine, bar, "fees were others")
-    # What the terms above leave: base that fees took was never sold.
-    left = mine.pnl - other.pnl - _added(account.by_cause, before)
-    account.add(Cause.FEE if mine.lost else Cause.DEFECT, left, bar, "fees took base")
-    return _largest(account.by_cause, before)
-
-
-def _quantities(
-    account: _Account,
-    mine: Trip,
-    other: Trip,
-    known: Evidence,
-    unit: Fraction,
-    follows_equity: bool,  # noqa: FBT001
-    follows_price: bool,  # noqa: FBT001
-    lot: Decimal,
-) -> None:
-    """Explain why another quantity was bought, in money of the backtest's profit a unit."""
-    bar, size, theirs = mine.decided_bar, mine.quantity, other.quantity
-    if size == theirs:
+def _booked(account: Account, trip: Trip) -> None:
+    """Let the books say what a trade earned; fills that say otherwise were changed, or are gone."""
+    if trip.booked is None or abs(trip.booked - trip.pnl) <= _ROUNDED:
         return
-    intended = size if known.intended is None else max(known.intended, size)
-    account.add(Cause.REJECT, (size - intended) * unit, bar, "the venue filled a part only")
-    rest = intended - theirs
-    if not rest:
-        return
-    equity = theirs
-    if follows_equity and account.capital + account.backtest > 0:
-        equity = theirs * (account.capital + account.bot) / (account.capital + account.backtest)
-    by_price = equity
-    if follows_price:
-        by_price = equity * _mean(other.entries) / _mean(mine.entries)
-    if abs(intended - by_price) > Fraction(lot) + abs(theirs) * _SLACK:
-        _reference = _mean_reference(mine.entries)
-        if follows_price and _reference is not None:
-            # Sized at the price of the decision, filled at another.
-            by_price = (
-                equity * (_mean_reference(other.entries) or _mean(other.entries)) / _reference
-            )
-        if abs(intended - by_price) > Fraction(lot) + abs(theirs) * _WIDE:
-            account.add(
-                Cause.DEFECT,
-                (intended - by_price) * unit,
-                bar,
-                f"{float(intended):.8g} was asked for where {float(by_price):.8g} follows from"
-                " capital and price",
-            )
-            rest = by_price - theirs
-    # A larger or smaller account is the work of what happened before.
-    for cause, share in _shares(account).items():
-        account.add(cause, (equity - theirs) * unit * share, bar, "equity differed by then")
-    rest -= equity - theirs
-    account.add(Cause.LATENCY, rest * unit, bar, "the price that it was sized at differed")
+    rest = trip.booked - trip.pnl
+    cause, words = Cause.DEFECT, f"the books say {float(rest):+.8g} beyond what its fills say"
+    if trip.pays_elsewhere:
+        cause, words = Cause.FEE, "fees were paid in a third currency"
+    account.add(cause, rest, trip.decided_bar, words)
+    account.bot += rest
 
 
-def _shares(account: _Account) -> dict[Cause, Fraction]:
-    """Return what part of the gap so far each cause has; the parts sum to 1."""
-    total = sum(account.by_cause.values(), _NOTHING)
-    if not total:
-        return {Cause.LATENCY: Fraction(1)}
-    return {cause: amount / total for cause, amount in account.by_cause.items()}
+def _following(why: Why) -> Why:
+    cause, words = why
+    prefix = "follows from before: "
+    return cause, words if words.startswith(prefix) else prefix + words
 
 
 def _holds(trips: Sequence[Trip], bar: datetime) -> Trip | None:
@@ -258,59 +171,20 @@ def _holds(trips: Sequence[Trip], bar: datetime) -> Trip | None:
     return None
 
 
-def _mean(legs: Sequence[Any]) -> Fraction:
-    return sum((leg.quantity * leg.price for leg in legs), _NOTHING) / sum(
-        (leg.quantity for leg in legs), _NOTHING
-    )
-
-
-def _mean_reference(legs: Sequence[Any]) -> Fraction | None:
-    if any(leg.reference is None for leg in legs):
-        return None
-    return sum((leg.quantity * leg.reference for leg in legs), _NOTHING) / sum(
-        (leg.quantity for leg in legs), _NOTHING
-    )
-
-
-def _proceeds(trip: Trip) -> Fraction:
-    """Return what the exits brought a unit sold."""
-    return _mean(trip.exits) if trip.exits else _NOTHING
-
-
-def _reference_gap(mine: Sequence[Any], other: Sequence[Any]) -> Fraction | None:
-    ours, theirs = _mean_reference(mine), _mean_reference(other)
-    return None if ours is None or theirs is None else ours - theirs
-
-
-def _added(now: Mapping[Cause, Fraction], before: Mapping[Cause, Fraction]) -> Fraction:
-    return sum(now.values(), _NOTHING) - sum(before.values(), _NOTHING)
-
-
-def _largest(now: Mapping[Cause, Fraction], before: Mapping[Cause, Fraction]) -> Cause:
-    change: Callable[[Cause], Fraction] = lambda cause: abs(  # noqa: E731
-        now[cause] - before.get(cause, _NOTHING)
-    )
-    return max(now, key=change, default=Cause.LATENCY)
-
-
-def _later(first: datetime | None, second: datetime | None) -> datetime | None:
-    return None if first is None or second is None else max(first, second)
-
-
-def _closed(account: _Account, matched: int, bot: int, backtest: int) -> Parity:
+def _closed(account: Account, matched: int, bot: int, backtest: int) -> Parity:
     """Round once, and put what rounding leaves into the largest cause, so that the sum is exact."""
-    # Exact numbers: what the causes leave out is not rounding, and nobody may overlook it.
-    missing = account.bot - account.backtest - sum(account.by_cause.values(), _NOTHING)
-    if missing:
+    # What the causes leave out beyond the grain of each is no rounding, and nobody may overlook it.
+    missing = account.bot - account.backtest - sum(account.by_cause.values(), Fraction(0))
+    if abs(missing) * GRAIN > len(account.found) + 20 * (bot + backtest):
         last = account.found[-1].bar
         account.add(Cause.DEFECT, missing, last, "the causes do not sum to the gap")
     mine, theirs = rounded(account.bot), rounded(account.backtest)
-    gap = mine - theirs
-    causes = {cause: rounded(account.by_cause.get(cause, _NOTHING)) for cause in Cause}
-    left = gap - sum(causes.values(), Decimal(0))
+    gap = EXACT.subtract(mine, theirs)
+    causes = {cause: rounded(account.by_cause.get(cause, Fraction(0))) for cause in Cause}
+    left = Fraction(gap) - sum((Fraction(amount) for amount in causes.values()), Fraction(0))
     if left:
         largest = max(causes, key=lambda cause: abs(causes[cause]))
-        causes[largest] += left
+        causes[largest] = EXACT.add(causes[largest], rounded(left))
     return Parity(
         bot_pnl=mine,
         backtest_pnl=theirs,

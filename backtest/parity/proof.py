@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from backtest.parity.attribution import Parity, attribute
-from backtest.parity.reading import BotTime, Seen, evidence_of, signals_of, trips_of
+from backtest.parity.candles import SeenCandles, with_differences
+from backtest.parity.reading import BotTime, evidence_of, signals_of, trips_of
 from backtest.parity.replay import NothingToReplay, Replay, replay
-from backtest.parity.words import Evidence, rounded
+from backtest.parity.words import rounded
 from backtest.spec import Protection
-from candela.candles.read import read_candles
+from candela.bots.config import config_from
 from candela.db.connect import Role
 from candela.fills.model import Costs, FillModel, Sizing, VenueRules
-from candela.market.instrument import Instrument
 from candela.market.timeframe import Timeframe
-from strategies.bars import Bars
 from strategies.registry import SHIPPED, find, in_file
 
 if TYPE_CHECKING:
     from candela.db.connect import Database
+    from strategies.bars import Bars
     from strategies.definition import Strategy
 
 __all__ = ["Proof", "prove"]
-
-_MARGIN_BARS: Final = 5
-_REVISIONS: Final = """
-SELECT DISTINCT b.known_at
-FROM market.candle_revisions AS r
-INNER JOIN market.instruments AS i USING (instrument_id)
-INNER JOIN market.batches AS b ON b.batch_id = r.replaced_by
-WHERE i.venue = %(venue)s AND i.symbol = %(symbol)s AND r.time >= %(since)s
-ORDER BY b.known_at
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +86,23 @@ def prove(database: Database, bot: BotTime) -> Proof:
         evidence = evidence_of(connection, bot, seen)
     timeframe = Timeframe.parse(bot.timeframe)
     until = max(seen) + timedelta(seconds=timeframe.seconds)
+    if bot.stopped_at is not None:
+        until = min(until, bot.stopped_at)
     strategy = _strategy_of(bot)
     config = bot.config
-    model, protection = _model(bot), _protection(config)
-    bars, digests = _bars_as_seen(database, bot, timeframe, seen, until)
-    evidence = _with_differences(evidence, seen, bars, digests)
-    done = _replayed(strategy, bot, bars, model, protection, until)
-    today = _bars(database, bot, timeframe, None, until)
+    model = _model(bot)
+    candles = SeenCandles(database, bot, seen, until)
+    bars = candles.as_seen()
+    evidence = with_differences(evidence, seen, bars)
+    heard = frozenset(bar for bar, known in evidence.items() if known.is_decided)
+    done = _replayed(strategy, bot, bars, model, heard, until)
+    today = candles.known_by(None)
     revision = Decimal(0)
     if today.digest != bars.digest:
-        now = _replayed(strategy, bot, today, model, protection, until)
+        now = _replayed(strategy, bot, today, model, heard, until)
         revision = _pnl(done) - _pnl(now)
     with database.connect(Role.PIPELINES) as connection:
-        trips = trips_of(connection, bot, done.last_close, done.last_bar)
+        trips, carried = trips_of(connection, bot, done.last_close, done.last_bar, until)
     sizing = model.sizing.kind
     parity = attribute(
         trips,
@@ -121,6 +113,7 @@ def prove(database: Database, bot: BotTime) -> Proof:
         follows_price=sizing != "fixed_units",
         lot=bot.lot,
         revision=revision,
+        carried_until=carried,
     )
     return Proof(bot, parity, bot.since, until, done.bars, len(seen))
 
@@ -130,7 +123,7 @@ def _replayed(
     bot: BotTime,
     bars: Bars,
     model: FillModel,
-    protection: Protection,
+    heard: frozenset[datetime],
     until: datetime,
 ) -> Replay:
     return replay(
@@ -139,8 +132,11 @@ def _replayed(
         bars,
         bot.spans,
         model=model,
-        protection=protection,
+        protection=_protection(bot.config, "{}"),
+        fallback=_protection(bot.config.get("limits", {}), "{}_ratio"),
         capital=Decimal(str(bot.config["capital"])),
+        at_limit=bot.config.get("order") == "limit",
+        heard=heard,
         until=until,
     )
 
@@ -160,119 +156,18 @@ def _strategy_of(bot: BotTime) -> Strategy[Any]:
 
 
 def _model(bot: BotTime) -> FillModel:
-    config = bot.config
+    values = config_from(bot.config).to_backtest()
     return FillModel(
-        costs=Costs(**config.get("costs", {})),
+        costs=Costs(**values["costs"]),
         rules=VenueRules(
             lot=float(bot.lot), tick=float(bot.tick), minimum_notional=float(bot.minimum_notional)
         ),
-        sizing=Sizing(**config.get("sizing", {})),
+        sizing=Sizing(**values["sizing"]),
     )
 
 
-def _protection(config: Mapping[str, Any]) -> Protection:
-    names = ("stop_loss", "take_profit", "trailing_stop")
-    return Protection(
-        **{name: float(config[name]) for name in names if config.get(name) is not None}
-    )
-
-
-def _bars(
-    database: Database,
-    bot: BotTime,
-    timeframe: Timeframe,
-    as_of: datetime | None,
-    until: datetime,
-) -> Bars:
-    since = bot.since - timedelta(seconds=timeframe.seconds * (bot.warm_up + _MARGIN_BARS))
-    candles = read_candles(
-        database,
-        Instrument.parse(bot.instrument),
-        timeframe,
-        timeframe.floor(since),
-        until,
-        as_of=as_of,
-        role=Role.PIPELINES,
-    )
-    return Bars.from_frame(candles.frame, timeframe, bot.instrument)
-
-
-def _bars_as_seen(
-    database: Database,
-    bot: BotTime,
-    timeframe: Timeframe,
-    seen: Mapping[datetime, Seen],
-    until: datetime,
-) -> tuple[Bars, dict[datetime, str]]:
-    """Return each bar as it was known when it was decided on, and what each evaluation says it saw.
-
-    Candles are read once for each time between two corrections, of which there are few.
-    """
-    instrument = Instrument.parse(bot.instrument)
-    with database.connect(Role.PIPELINES) as connection:
-        rows = connection.execute(
-            _REVISIONS,
-            {"venue": instrument.venue, "symbol": instrument.symbol, "since": bot.since},
-        ).fetchall()
-    corrected = [row[0] for row in rows]
-    digests = {bar: one.bars_digest for bar, one in seen.items()}
-    if not corrected:
-        return _bars(database, bot, timeframe, None, until), digests
-    frames: list[pl.DataFrame] = []
-    reads = _readings(corrected, seen)
-    for number, (as_of, bars) in enumerate(reads):
-        whole = _frame(database, bot, timeframe, as_of, until)
-        first = None if number == 0 else min(bars)
-        last = None if number == len(reads) - 1 else min(reads[number + 1][1])
-        if first is not None:
-            whole = whole.filter(pl.col("time") >= first)
-        if last is not None:
-            whole = whole.filter(pl.col("time") < last)
-        frames.append(whole)
-    return Bars.from_frame(pl.concat(frames), timeframe, bot.instrument), digests
-
-
-def _readings(
-    corrected: Sequence[datetime], seen: Mapping[datetime, Seen]
-) -> list[tuple[datetime, list[datetime]]]:
-    """Group bars by the corrections known at their decision; each group is one reading."""
-    groups: dict[int, list[datetime]] = {}
-    for bar, one in sorted(seen.items()):
-        groups.setdefault(sum(at <= one.known_at for at in corrected), []).append(bar)
-    return [(max(seen[bar].known_at for bar in bars), bars) for _, bars in sorted(groups.items())]
-
-
-def _frame(
-    database: Database, bot: BotTime, timeframe: Timeframe, as_of: datetime, until: datetime
-) -> pl.DataFrame:
-    since = bot.since - timedelta(seconds=timeframe.seconds * (bot.warm_up + _MARGIN_BARS))
-    return read_candles(
-        database,
-        Instrument.parse(bot.instrument),
-        timeframe,
-        timeframe.floor(since),
-        until,
-        as_of=as_of,
-        role=Role.PIPELINES,
-    ).frame
-
-
-def _with_differences(
-    evidence: Mapping[datetime, Evidence],
-    seen: Mapping[datetime, Seen],
-    bars: Bars,
-    digests: Mapping[datetime, str],
-) -> dict[datetime, Evidence]:
-    """Say of each bar whether its evaluation saw other candles than the replay."""
-    rows = {int(time): row for row, time in enumerate(bars.time)}
-    found: dict[datetime, Evidence] = {}
-    for bar, known in evidence.items():
-        one = seen.get(bar)
-        if one is None or one.first_bar_at is None:
-            found[bar] = known
-            continue
-        first = rows.get(round(one.first_bar_at.timestamp()) * 1_000_000)
-        last = rows.get(round(bar.timestamp()) * 1_000_000)
-        differs = first is None or last is None or bars[first : last + 1].digest != digests[bar]
-        found[bar] = replace(known, differs=differs)
-    return found
+def _protection(values: Mapping[str, Any], key: str) -> Protection:
+    given = {
+        name: values.get(key.format(name)) for name in ("stop_loss", "take_profit", "trailing_stop")
+    }
+    return Protection(**{name: float(value) for name, value in given.items() if value is not None})

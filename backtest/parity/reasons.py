@@ -1,77 +1,127 @@
-"""Reasons: what the books say of a trade, or an exit, that one side alone has."""
+"""Reasons: what the books say of a trade, a leg or an exit that one side alone has."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
-from backtest.parity.words import Cause, Evidence, Trip
+from backtest.parity.words import Cause, Evidence, Leg, Wish
 
-__all__ = ["why_absent", "why_extra", "why_other_exit"]
+__all__ = ["GATES", "HALT_WORDS", "LATE_WORDS", "Why", "why_absent", "why_extra", "why_other_exit"]
+
+Why: TypeAlias = tuple[Cause, str]
 
 _NO_EVIDENCE: Final = Evidence()
-# Gates of these names speak of data, of time or of the venue's rules, not of risk.
-_MISSED_GATES: Final = frozenset({"bar_quality", "bar_history", "bar_closed"})
-_LATE_GATES: Final = frozenset({"bar_age", "decision_age", "slot_age", "instrument_state"})
-_VENUE_GATES: Final = frozenset(
-    {
-        *("lot", "minimum_quantity", "minimum_notional", "maximum_quantity", "balance"),
-        *("quantity", "sellable_quantity", "sellable_value", "size", "account_state"),
-    }
-)
-_LATE_WORDS: Final = ("lapsed before", "attempts without effect", "not sent")
-_HALT_WORDS: Final = ("halted", "canceled before")
+# Gates of these names speak of data, of time or of the venue's rules; all others of risk.
+GATES: Final[Mapping[str, Cause]] = {
+    **dict.fromkeys(("bar_quality", "bar_history", "bar_closed"), Cause.MISSED_BAR),
+    **dict.fromkeys(("bar_age", "decision_age", "slot_age", "instrument_state", "price"),
+                    Cause.OUTAGE),
+    **dict.fromkeys(("lot", "minimum_quantity", "maximum_quantity", "minimum_notional", "quantity",
+                     "sellable_quantity", "sellable_value", "exit_held", "size", "balance",
+                     "account_state"), Cause.REJECT),
+    "in_flight": Cause.LATENCY,
+}  # fmt: skip
+LATE_WORDS: Final = ("lapsed before", "attempts without effect", "not sent")
+HALT_WORDS: Final = ("halted", "canceled before")
 # A limit that rested and was not reached by the quotes.
 _REST_WORDS: Final = ("canceled", "expired")
-_MISSED_STATES: Final = frozenset({"missing_bar", "quarantined_bar", "stale_bar"})
+_MISSED_STATES: Final = frozenset({"missing_bar", "quarantined_bar", "stale_bar", "too_few_bars"})
 _WATCHED: Final = frozenset({"stop", "target", "trailing"})
+_FORCED: Final[Mapping[str, Why]] = {
+    "flatten": (Cause.RISK_GATE, "it was sold by a kill switch, or as the bot was stopped"),
+    "manual": (Cause.RISK_GATE, "it was sold by hand"),
+    "stage": (Cause.RISK_GATE, "a part was sold by the bot's limits"),
+    "data": (Cause.MISSED_BAR, "it was sold because a bar was bad"),
+}
 
 
-def why_absent(
-    known: Evidence,
-    bar: datetime,
-    last: tuple[Cause, datetime | None],
-    held: Trip | None,
-) -> tuple[Cause, str]:
-    """Say why the bot did not do what the backtest did; the first that the books tell."""
-    found = _refused(known) or _failed(known) or _not_decided(known)
+def why_absent(known: Evidence, wish: Wish, before: Why | None) -> Why:
+    """Say why the bot did not do what the backtest did; the first that the books tell.
+
+    Parameters
+    ----------
+    wish
+        The bot's entry, or exit, of that bar.
+    before
+        The difference that it follows from, where the bot was not free to do the same.
+    """
+    found = _refused(wish) or _failed(wish) or _not_decided(known)
     if found is not None:
         return found
-    if held is not None:
-        return last[0], "it still held the position of an earlier difference"
+    if before is not None:
+        return before
+    if known.is_away:
+        return Cause.OUTAGE, "no executor worked on the bot"
+    return _other_bars(known) or (Cause.DEFECT, "nothing says why")
+
+
+def why_extra(known: Evidence, before: Why | None, leg: Leg | None = None) -> Why:
+    """Say why the bot did what the backtest did not."""
+    if leg is not None and leg.reason != "signal":
+        return Cause.RISK_GATE, "it was bought by hand, or by the bot's limits"
+    if before is not None:
+        return before
+    found = _other_bars(known)
+    if found is None and known.entry.is_limit:
+        found = Cause.LATENCY, "quotes reached a limit that bars did not"
+    return found or (Cause.DEFECT, "nothing says why")
+
+
+def why_other_exit(
+    mine: Leg, other: Leg, evidence: Mapping[datetime, Evidence], before: Why | None
+) -> Why:
+    """Say why one thing was sold on different bars.
+
+    Parameters
+    ----------
+    before
+        The difference of entries that it follows from, where both sides sold on both bars.
+    """
+    if mine.reason in _FORCED and not mine.is_mark:
+        return _FORCED[mine.reason]
+    if before is not None:
+        return before
+    at, known = mine.decided_bar, evidence.get(other.decided_bar, _NO_EVIDENCE)
+    is_watched = mine.reason in _WATCHED or other.reason in _WATCHED
+    if is_watched:
+        return Cause.LATENCY, "levels are watched on quotes, in the backtest on bars"
+    if not other.is_mark and (mine.is_mark or other.decided_bar < at):
+        return why_absent(known, known.exit, None)
+    found = _other_bars(evidence.get(at, _NO_EVIDENCE))
+    return found or (Cause.DEFECT, "nothing says why it was sold then")
+
+
+def _other_bars(known: Evidence) -> Why | None:
+    if known.lacks:
+        return Cause.MISSED_BAR, "it saw fewer candles"
     if known.differs:
         return Cause.DATA_REVISION, "it saw other candles"
-    return Cause.DEFECT, f"nothing says why, on the bar of {bar:%Y-%m-%d %H:%M}"
+    return None
 
 
-def _refused(known: Evidence) -> tuple[Cause, str] | None:
-    gate = known.refused_by
+def _refused(wish: Wish) -> Why | None:
+    gate = wish.refused_by
     if gate is None:
         return None
-    if gate in _MISSED_GATES:
-        return Cause.MISSED_BAR, f"the gate {gate} held it back"
-    if gate in _LATE_GATES:
-        return Cause.OUTAGE, f"the gate {gate} held it back"
-    if gate in _VENUE_GATES:
-        return Cause.REJECT, f"the gate {gate} refused what the venue would"
-    return Cause.RISK_GATE, f"the gate {gate} refused"
+    return GATES.get(gate, Cause.RISK_GATE), f"the gate {gate} refused"
 
 
-def _failed(known: Evidence) -> tuple[Cause, str] | None:
-    if known.ended != "failed":
+def _failed(wish: Wish) -> Why | None:
+    if wish.ended != "failed":
         return None
-    reason = known.reason or "no reason given"
-    if any(word in reason for word in _LATE_WORDS):
+    reason = wish.reason or "no reason given"
+    if any(word in reason for word in LATE_WORDS):
         return Cause.OUTAGE, reason
-    if any(word in reason for word in _HALT_WORDS):
+    if any(word in reason for word in HALT_WORDS):
         return Cause.RISK_GATE, reason
-    if reason.startswith(_REST_WORDS):
-        return Cause.LATENCY, f"a limit that the quotes did not reach: {reason}"
+    if wish.is_limit and any(word in reason for word in _REST_WORDS):
+        return Cause.LATENCY, f"the quotes did not reach its limit: {reason}"
     return Cause.REJECT, reason
 
 
-def _not_decided(known: Evidence) -> tuple[Cause, str] | None:
+def _not_decided(known: Evidence) -> Why | None:
     if known.status is None:
         return Cause.OUTAGE, "nobody decided on the bar"
     if known.status in _MISSED_STATES:
@@ -79,33 +129,3 @@ def _not_decided(known: Evidence) -> tuple[Cause, str] | None:
     if known.status != "ok":
         return Cause.OUTAGE, f"the signal says {known.status}"
     return None
-
-
-def why_extra(
-    known: Evidence, last: tuple[Cause, datetime | None], *, held: Trip | None
-) -> tuple[Cause, str]:
-    """Say why the bot did what the backtest did not."""
-    if held is not None:
-        return last[0], "the backtest still held the position of an earlier difference"
-    if known.differs:
-        return Cause.DATA_REVISION, "it saw other candles"
-    return Cause.DEFECT, "nothing says why"
-
-
-def why_other_exit(
-    mine: Trip, other: Trip, evidence: Mapping[datetime, Evidence]
-) -> tuple[Cause, str]:
-    """Say why the exits of one trade were decided on different bars."""
-    reasons = {"flatten": Cause.RISK_GATE, "manual": Cause.RISK_GATE}
-    if mine.exit_reason in reasons:
-        return reasons[mine.exit_reason], f"it was closed by {mine.exit_reason}"
-    if mine.exit_reason in _WATCHED or other.exit_reason in _WATCHED:
-        return Cause.LATENCY, "levels are watched on quotes, in the backtest on bars"
-    at = other.exit_bar
-    known = evidence.get(at, _NO_EVIDENCE) if at is not None else _NO_EVIDENCE
-    if mine.exit_bar is None or at is None or at < mine.exit_bar:
-        cause, words = why_absent(known, at or mine.decided_bar, (Cause.DEFECT, None), None)
-        return cause, words
-    if evidence.get(mine.exit_bar, _NO_EVIDENCE).differs:
-        return Cause.DATA_REVISION, "it saw other candles"
-    return Cause.DEFECT, "nothing says why"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -29,6 +30,7 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 _SECOND: Final = 1_000_000
+_NONE: Final = Protection()
 _WORDS: Final[Mapping[Reason, str]] = {
     Reason.SIGNAL: "signal",
     Reason.STOP: "stop",
@@ -36,7 +38,6 @@ _WORDS: Final[Mapping[Reason, str]] = {
     Reason.TRAILING: "trailing",
     Reason.LIMIT: "signal",
     Reason.REVERSAL: "signal",
-    Reason.STILL_OPEN: "",
 }
 
 
@@ -87,6 +88,9 @@ def replay(
     model: FillModel,
     protection: Protection,
     capital: Decimal,
+    fallback: Protection = _NONE,
+    at_limit: bool = False,
+    heard: frozenset[datetime] = frozenset(),
     until: datetime | None = None,
 ) -> Replay:
     """Run a bot's time again, flat at its start, on spot: it buys and sells what it bought.
@@ -96,7 +100,13 @@ def replay(
     bars
         With the warm-up before the first span.
     spans
-        When it was to run: entries of other bars are left out, exits are not.
+        When it was to run: what other bars decide is left out, levels are watched all the same.
+    protection, fallback
+        In place of what the strategy says, and where it says nothing.
+    at_limit
+        Entries without a price of their own rest at the close that they were decided on.
+    heard
+        Starts of bars that it decided on, also where they ended just before it began.
     until
         Bars that end after it are left out.
 
@@ -112,13 +122,18 @@ def replay(
             np.searchsorted(bars.time, _micros(until) - bars.timeframe.seconds * _SECOND, "right")
         )
         bars = bars[:last]
-    runs = _running(bars, spans)
+    runs = _running(bars, spans) | np.isin(bars.time, [_micros(bar) for bar in heard])
     if not runs.any():
         message = "No bar ended while the bot was to run."
         raise NothingToReplay(message, "Compare it after it has seen a bar.")
     signals = strategy.signals(bars, strategy.with_values(parameters))
     first = int(runs.argmax())
-    intents = of_spot(intents_of(signals, len(bars), protection), signals.legs, runs, first)
+    wanted = _protected(intents_of(signals, len(bars), protection), fallback, len(bars))
+    if at_limit:
+        said = wanted.limit_price
+        said = np.broadcast_to(np.asarray(math.nan if said is None else said), len(bars))
+        wanted = replace(wanted, limit_price=np.where(np.isnan(said), bars.close, said))
+    intents = of_spot(wanted, signals.legs, runs, first)
     seen = bars[first:]
     done = simulate(seen, intents, model, float(capital), bars_per_year=year_of(bars))
     close = exact(float(seen.close[-1]))
@@ -128,6 +143,19 @@ def replay(
         last_bar=_at(int(seen.time[-1])),
         bars=len(seen),
     )
+
+
+def _protected(intents: Intents, fallback: Protection, rows: int) -> Intents:
+    """Give intents the levels that a bot's limits stand in with."""
+    names = ("stop_loss", "take_profit", "trailing_stop")
+    levels: dict[str, Floats | float] = {}
+    for name in names:
+        level = getattr(fallback, name)
+        if level is not None:
+            said = getattr(intents, name)
+            said = np.broadcast_to(np.asarray(math.nan if said is None else said), rows)
+            levels[name] = np.where(said > 0, said, level)
+    return replace(intents, **levels) if levels else intents
 
 
 def _running(bars: Bars, spans: Sequence[Span]) -> Bools:
@@ -148,7 +176,7 @@ def of_spot(intents: Intents, legs: int, runs: Bools, first: int) -> Intents:
     Parameters
     ----------
     runs
-        (n,) whether the bot was to decide at the end of each bar; it enters on no other.
+        (n,) whether the bot was to decide at the end of each bar; on others it does nothing.
     first
         Bar at which it begins; those before are left out.
     """
@@ -172,7 +200,7 @@ def of_spot(intents: Intents, legs: int, runs: Bools, first: int) -> Intents:
 
     return Intents(
         long_entry=np.ascontiguousarray((enters & runs)[first:]),
-        long_exit=np.ascontiguousarray((exits | shorts)[first:]),
+        long_exit=np.ascontiguousarray(((exits | shorts) & runs)[first:]),
         size=cut(intents.size),
         stop_loss=cut(intents.stop_loss),
         take_profit=cut(intents.take_profit),
@@ -194,7 +222,7 @@ def _trips(
     trips: list[Trip] = []
     row = 0
     last_bar = _at(int(bars.time[-1]))
-    for trade in trades:
+    for _ in trades:
         legs: list[Leg] = []
         held = Fraction(0)
         while row < len(fills):
@@ -212,19 +240,19 @@ def _trips(
                     reference=price - sign * slipped,
                     fee=exact(float(fill["fee"])),
                     decided_bar=_decided(fill, bars, model),
+                    reason=_WORDS.get(Reason(int(fill["reason"])), "signal"),
                 )
             )
             row += 1
             held += sign * quantity
             # Doubles: what a partial exit leaves is exact only to the last bit.
             if abs(held) <= abs(quantity) * Fraction(1, 10**12):
+                legs[-1] = replace(legs[-1], quantity=quantity + sign * -held)
                 held = Fraction(0)
                 break
         if held:
             legs.append(Leg(-1, held, close, close, Fraction(0), last_bar, is_mark=True))
-        trips.append(
-            Trip(legs[0].decided_bar, tuple(legs), _WORDS.get(Reason(int(trade["reason"])), ""))
-        )
+        trips.append(Trip(legs[0].decided_bar, tuple(legs)))
     return trips
 
 

@@ -8,8 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from typing import Final
 
-__all__ = ["Cause", "Difference", "Evidence", "Leg", "Trip", "exact", "rounded"]
+from candela.money import EXACT
+
+__all__ = ["Cause", "Difference", "Evidence", "Leg", "Trip", "Wish", "exact", "rounded"]
 
 _PLACES = 18
 
@@ -42,6 +45,10 @@ class Leg:
         The market's price when it was asked for, before slippage and spread; None: not known.
     fee
         Quote.
+    decided_bar
+        Start of the bar whose close, or whose inside, decided it.
+    reason
+        What decided it: ``signal``, ``stop``, ``target``, ``trailing``, ``flatten``, ...
     is_mark
         Nothing was traded: the rest is valued at the last close.
     """
@@ -52,7 +59,18 @@ class Leg:
     reference: Fraction | None
     fee: Fraction
     decided_bar: datetime
+    reason: str = "signal"
     is_mark: bool = False
+
+    @property
+    def fee_rate(self) -> Fraction:
+        """Fee by value."""
+        return self.fee / (self.quantity * self.price)
+
+    @property
+    def net(self) -> Fraction:
+        """Quote that a unit cost, or brought, after the fee."""
+        return self.price + self.sign * self.fee / self.quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +82,18 @@ class Trip:
     decided_bar
         Start of the bar whose close decided the entry: what trips are matched by.
     lost
-        Base that fees took, so that it was never sold.
+        Base that was never sold: fees took it, or it was too little.
+    booked
+        Quote: the profit that the books say; None while open, and of a replay.
+    pays_elsewhere
+        Whether fees were paid in a third currency, which only the booked profit knows the worth of.
     """
 
     decided_bar: datetime
     legs: tuple[Leg, ...]
-    exit_reason: str = ""
     lost: Fraction = Fraction(0)
+    booked: Fraction | None = None
+    pays_elsewhere: bool = False
 
     @property
     def entries(self) -> tuple[Leg, ...]:
@@ -97,8 +120,34 @@ class Trip:
     @property
     def exit_bar(self) -> datetime | None:
         """Start of the bar whose close decided the last exit; None while open."""
-        real = [leg for leg in self.exits if not leg.is_mark]
-        return real[-1].decided_bar if real else None
+        last = self.legs[-1]
+        return None if last.sign > 0 or last.is_mark else last.decided_bar
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What became of an order that a bot wanted on a bar.
+
+    Parameters
+    ----------
+    refused_by
+        The gate that refused, where one did.
+    ended, reason
+        How the intent ended, where there was one: ``done``, ``failed``, ... and why.
+    is_limit
+        Whether it was to rest at a price.
+    intended
+        Base.
+    """
+
+    refused_by: str | None = None
+    ended: str | None = None
+    reason: str | None = None
+    is_limit: bool = False
+    intended: Fraction | None = None
+
+
+_NO_WISH: Final = Wish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,23 +158,27 @@ class Evidence:
     ----------
     status
         Of the signal: ``ok``, ``missing_bar``, ...; None: nobody evaluated this bar for the bot.
-    refused_by
-        The gate that refused, where one did.
-    ended
-        How the intent ended, where there was one: ``done``, ``failed``, ...
-    intended, executed
-        Base of the entry's intent.
+    entry, exit
+        What became of what the bot wanted.
     differs
-        Whether the bars of this evaluation were others than those of the replay.
+        Whether this evaluation saw other values than the replay.
+    lacks
+        Whether it saw fewer bars than the replay.
+    is_away
+        Whether no executor worked on the bot when the bar closed.
     """
 
     status: str | None = None
-    refused_by: str | None = None
-    ended: str | None = None
-    reason: str | None = None
-    intended: Fraction | None = None
-    executed: Fraction | None = None
+    entry: Wish = _NO_WISH
+    exit: Wish = _NO_WISH
     differs: bool = False
+    lacks: bool = False
+    is_away: bool = False
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the bot wanted something on the bar."""
+        return self.entry != _NO_WISH or self.exit != _NO_WISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,4 +199,4 @@ def exact(value: Decimal | float | str) -> Fraction:
 
 def rounded(value: Fraction) -> Decimal:
     """Return a number to 18 places, halves to even."""
-    return Decimal(round(value * 10**_PLACES)).scaleb(-_PLACES)
+    return EXACT.scaleb(Decimal(round(value * 10**_PLACES)), -_PLACES)

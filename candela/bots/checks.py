@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from candela.bots.config import BadBotConfig
+from candela.bots.definition import LONGEST_WARM_UP
 from candela.errors import Conflict, RiskHalt, StrategyError
 from candela.money import decimal_of, floored, plain
 from candela.payout.assessment import assess
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from candela.risk.limits import Martingale
 
 __all__ = [
-    "LONGEST_WARM_UP",
     "AmountBelowMinimum",
     "BadOrder",
     "RuinNotRead",
@@ -30,10 +30,6 @@ __all__ = [
     "largest_entry",
     "ruin_of",
 ]
-
-
-LONGEST_WARM_UP: Final = 50_000
-"""Bars that a live strategy may look back."""
 
 
 class TooManyBars(StrategyError):

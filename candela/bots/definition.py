@@ -7,12 +7,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from candela.market.instrument import Instrument
 from candela.market.timeframe import Timeframe
 
-__all__ = ["Definition", "canonical_text"]
+__all__ = ["LONGEST_WARM_UP", "Definition", "canonical_text"]
+
+LONGEST_WARM_UP: Final = 50_000
+"""Bars that a live strategy may look back."""
 
 
 @dataclass(frozen=True)

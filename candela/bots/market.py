@@ -11,7 +11,9 @@ from candela.orders.words import InstrumentRules
 
 __all__ = ["Market", "usd_per"]
 
-_DOLLARS: Final = frozenset({"USD", "USDT", "USDC", "FDUSD", "TUSD", "USDP", "PYUSD", "DAI"})
+_DOLLARS: Final = frozenset(
+    {"USD", "USDT", "USDC", "FDUSD", "TUSD", "USDP", "PYUSD", "DAI", "BUSD"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from candela.brokers.binance_words import (
@@ -36,6 +37,8 @@ _PAGE: Final = 1_000
 # The span that the venue gives trades of at once.
 _WINDOW: Final = timedelta(hours=24)
 _PAGES: Final = 1_000
+# The open orders of one symbol weigh 6, those of all together 80.
+_FEW_SYMBOLS: Final = 13
 
 
 class BinanceBroker(VenueBroker):
@@ -46,9 +49,12 @@ class BinanceBroker(VenueBroker):
     """
 
     kinds: ClassVar[frozenset[OrderKind]] = frozenset(SPOT_ORDER_TYPES)
-    # Source: rest-api.md: the engine gives an order up 10 s after it took it.
+    # Source: rest-api.md, "Timing security" and "General information": a request is looked at when
+    # it comes and again before the engine; the engine gives an order up 10 s after it took it;
+    # questions are answered from memory.
+    receive_s: ClassVar[float] = 2.0
     engine_s: ClassVar[float] = 10.0
-    lag_s: ClassVar[float] = 6.0
+    lag_s: ClassVar[float] = 1.0
 
     async def place(self, request: OrderRequest, market_id: str) -> Outcome:
         """Send an order of a kind that the venue has."""
@@ -60,6 +66,7 @@ class BinanceBroker(VenueBroker):
             "quantity": plain(request.quantity),
             "newClientOrderId": request.client_id,
             "newOrderRespType": "FULL",
+            "recvWindow": _RECEIVE_MS,
         }
         if kind in {OrderKind.LIMIT, OrderKind.IOC}:
             params["timeInForce"] = "IOC" if kind is OrderKind.IOC else "GTC"
@@ -76,7 +83,7 @@ class BinanceBroker(VenueBroker):
 
     async def withdraw(self, market_id: str, client_id: str, venue_order_id: str | None) -> Outcome:
         """Send a cancellation."""
-        params = {"symbol": market_id}
+        params = {"symbol": market_id, "recvWindow": _RECEIVE_MS}
         if venue_order_id is not None:
             params["orderId"] = venue_order_id
         else:
@@ -87,15 +94,20 @@ class BinanceBroker(VenueBroker):
     async def find(
         self, symbol: str, client_id: str, venue_order_id: str | None = None
     ) -> OrderReport | None:
-        """Return the order, or None where the venue says that it does not know it."""
+        """Return the order, or None where the venue says that it does not know it.
+
+        Under the venue's number another order than that of the client id may come.
+        """
         market_id = await self.market_id(symbol)
-        names = [{"origClientOrderId": client_id}]
+        names: list[tuple[dict[str, str], str | None]] = [
+            ({"origClientOrderId": client_id}, client_id)
+        ]
         if venue_order_id is not None:
-            names.append({"orderId": venue_order_id})
-        for name in names:
+            names.append(({"orderId": venue_order_id}, None))
+        for name, expected in names:
             found = await self.wire.ask(
                 f"order {client_id}",
-                lambda content: self._report(content, client_id),
+                partial(self._report, client_id=expected),
                 "private_get_order",
                 {"symbol": market_id, **name},
                 missing=lambda: None,
@@ -106,6 +118,14 @@ class BinanceBroker(VenueBroker):
 
     async def open_orders(self, symbols: frozenset[str]) -> tuple[OrderReport, ...]:
         """Return every open order of these symbols, ours or not."""
+        if len(symbols) > _FEW_SYMBOLS:
+            reports = await self.wire.ask(
+                "all open orders",
+                lambda rows: [self._report(row) for row in rows_of(rows)],
+                "private_get_openorders",
+                {},
+            )
+            return tuple(report for report in reports if report.symbol in symbols)
         found: list[OrderReport] = []
         for symbol in sorted(symbols):
             params = {"symbol": await self.market_id(symbol)}
@@ -135,7 +155,7 @@ class BinanceBroker(VenueBroker):
         if venue_order_id is not None:
             first = await self._trades(symbol, {"symbol": market_id, "orderId": venue_order_id})
         else:
-            start, now = since.astimezone(UTC), self._venue_now()
+            start, now = since.astimezone(UTC), self.venue_now()
             while not first and start <= now:
                 end = start + _WINDOW - timedelta(milliseconds=1)
                 span = {"startTime": _ms(start), "endTime": _ms(end)}
@@ -244,16 +264,13 @@ class BinanceBroker(VenueBroker):
             f"executions of {symbol}", read, "private_get_mytrades", {**params, "limit": str(_PAGE)}
         )
 
-    def _venue_now(self) -> datetime:
-        difference = float(self.house.leader.options["timeDifference"])
-        return self.house.clock.now() - timedelta(milliseconds=difference)
-
     def _all_zero(self, content: Any) -> Mapping[str, Balance]:
         if not rows_of(record_of(content).get("balances")):
             raise ShapeError("no balance at all came, not even zeros")
         return _balances(content)
 
 
+_RECEIVE_MS: Final = f"{BinanceBroker.receive_s * 1_000:.0f}"
 _WITHOUT_PRICE: Final = frozenset({OrderKind.MARKET, OrderKind.STOP_LOSS, OrderKind.TAKE_PROFIT})
 
 

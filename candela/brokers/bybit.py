@@ -154,9 +154,13 @@ class BybitBroker(VenueBroker):
             rows = await self.wire.ask(
                 f"order {client_id}", _listed, method, params, missing=_none_listed
             )
-            reports = [self._report(row) for row in rows]
+            reports = self._reports(rows)
             if found := next((one for one in reports if one.client_id == client_id), None):
                 return found
+            if reports:
+                # Not "none": one was shown for this id, and cannot be told to be it.
+                message = f"{self.venue} showed another order than {client_id}."
+                raise NoInformation(message, "It is asked again later.")
         return None
 
     async def open_orders(self, symbols: frozenset[str]) -> tuple[OrderReport, ...]:
@@ -167,7 +171,7 @@ class BybitBroker(VenueBroker):
             rows = await self._pages(
                 f"open orders of {symbol}", "private_get_v5_order_realtime", params, 50
             )
-            reports = [self._report(row) for row in rows]
+            reports = self._reports(rows)
             found += [one for one in reports if one.state is VenueOrderState.OPEN]
         return tuple(found)
 
@@ -191,10 +195,7 @@ class BybitBroker(VenueBroker):
             rows = await self._pages(
                 f"executions of {symbol}", "private_get_v5_execution_list", params, 100
             )
-            for row in rows:
-                if row.get("execType") in {"Trade", None}:
-                    one = self._execution(row)
-                    found[one.trade_id] = one
+            found |= {one.trade_id: one for one in self._executions(rows)}
             start += _WINDOW
         kept = (
             one
@@ -312,6 +313,16 @@ class BybitBroker(VenueBroker):
     def probe_message(self) -> dict[str, Any]:
         """Return a message that the venue answers on the stream's socket."""
         return {"op": "ping"}
+
+    def _reports(self, rows: Sequence[dict[str, Any]]) -> list[OrderReport]:
+        return self.reading("orders", lambda: [self._report(row) for row in rows])
+
+    def _executions(self, rows: Sequence[dict[str, Any]]) -> list[Execution]:
+        def read() -> list[Execution]:
+            trades = [row for row in rows if row.get("execType") in {"Trade", None}]
+            return [self._execution(row) for row in trades]
+
+        return self.reading("executions", read)
 
     def _report(self, row: dict[str, Any]) -> OrderReport:
         status = text(row, "orderStatus")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
@@ -153,7 +154,7 @@ class GenericBroker(VenueBroker):
             rows = await self._asked(f"order {client_id}", rows_of, name, symbol)
             for row in rows:
                 if row.get("clientOrderId") == client_id:
-                    return _report(row, client_id)
+                    return self.reading("an order", partial(_report, row, client_id))
         if not has.get("fetchClosedOrders"):
             message = f"{self.venue} does not tell of past orders by our ids."
             raise NoInformation(message, "It ends by executions or by hand.")
@@ -166,7 +167,7 @@ class GenericBroker(VenueBroker):
             rows = await self._asked(
                 f"open orders of {symbol}", rows_of, "fetch_open_orders", symbol
             )
-            found += [_report(row, None) for row in rows]
+            found += [self.reading("an order", partial(_report, row, None)) for row in rows]
         return tuple(found)
 
     async def executions(

@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 from candela.brokers.codes.ruling import content_of, judge
 from candela.brokers.port import NoInformation
+from candela.brokers.sending import SigningClock
 from candela.orders.words import OutcomeKind
 from candela.venues.budget import RequestBudget
 from candela.venues.door import Environment, open_account_exchange, record
@@ -36,7 +37,7 @@ _LOG: Final = logging.getLogger(__name__)
 SEND_TIMEOUT_S: Final = 12.0
 """Longer than the 10 s after which Binance itself gives an order up, so that it can say so."""
 RECEIVE_WINDOW_S: Final = 5.0
-"""How old a signature may be when it reaches the venue; a fence counts with it."""
+"""How old a signature may be when it reaches a venue, where an adapter says nothing else."""
 QUESTION_WAIT_S: Final = 10.0
 """How long a question waits for room in the budget."""
 _QUESTIONS_SHARE: Final = 0.8
@@ -251,7 +252,8 @@ class VenueHouse:
         if self._http is None:
             # Accounts of many people share the connections: no cookie of one may reach another.
             self._http = aiohttp.ClientSession(
-                connector=connector(self._gateway),
+                # The stream of each account holds a connection for ever.
+                connector=connector(self._gateway, limit=0),
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
@@ -260,7 +262,7 @@ class VenueHouse:
             self.venue,
             self._http,
             pace,
-            self.clock,
+            SigningClock(self.clock),
             self.timeout_s,
             environment=self.environment,
             keys=keys,

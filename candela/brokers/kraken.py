@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final, cast
 
-from candela.brokers.house import RECEIVE_WINDOW_S
 from candela.brokers.port import BrokerEvent, EventKind, KeyRights, NoInformation
 from candela.brokers.reading import amount, optional_amount, record_of, rows_of, text, texts_of
 from candela.brokers.spot import VenueBroker
@@ -59,13 +58,14 @@ class KrakenBroker(VenueBroker):
     # Source: Kraken's API documentation, "REST Rate Limits", of the lowest tier.
     own_limit: ClassVar[VenueLimit | None] = VenueLimit(15, window_s=45)
     one_at_a_time: ClassVar[bool] = True
-    # Each send carries a deadline, after which the engine refuses it.
-    engine_s: ClassVar[float] = 10.0
+    # Each send carries a deadline so far ahead, after which the engine refuses it.
+    receive_s: ClassVar[float] = 10.0
+    engine_s: ClassVar[float] = 5.0
     lag_s: ClassVar[float] = 15.0
 
     async def place(self, request: OrderRequest, market_id: str) -> Outcome:
         """Send an order of a kind that the venue has."""
-        deadline = self.house.clock.now() + timedelta(seconds=2 * RECEIVE_WINDOW_S)
+        deadline = self.venue_now() + timedelta(seconds=self.receive_s)
         params = {
             "pair": market_id,
             "type": request.side.value,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from candela.brokers.paper_account import PaperAccount, PaperOrder
 from candela.brokers.paper_book import PaperBook
@@ -27,11 +27,16 @@ from candela.orders.words import (
 from candela.venues.errors import UnknownSymbol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from candela.clock import Clock
     from candela.fills.model import Costs
     from candela.orders.records import Order
 
-__all__ = ["PaperBroker", "PaperMarket", "PaperVenue"]
+__all__ = ["CostsOf", "PaperBroker", "PaperMarket", "PaperVenue"]
+
+CostsOf: TypeAlias = "Callable[[str], Costs | None]"
+"""Gives the costs of an order by its client id; None for the fees that the venue lists."""
 
 _FENCE_S: Final = 1.0
 _OFFLINE_S: Final = 2.0
@@ -77,17 +82,26 @@ class PaperVenue:
         self.book = PaperBook()
         self._terms: dict[str, tuple[InstrumentRules, dict[Costs | None, PaperTerms]]] = {}
 
-    def open(self, *, costs: Costs | None = None, latency_s: float = 0.0) -> PaperBroker:
+    def open(
+        self,
+        *,
+        costs: Costs | None = None,
+        costs_of: CostsOf | None = None,
+        latency_s: float = 0.0,
+    ) -> PaperBroker:
         """Return the broker of an account; `PaperBroker.restore` gives it what it has.
 
         Parameters
         ----------
         costs
             Fees, spread and slippage; None for the fees that the venue lists, and no slippage.
+        costs_of
+            Gives those of an order by its client id, for bots that share the account; None: all
+            of its orders have the same.
         latency_s
             Between the sending of an order and its arrival at the market.
         """
-        return PaperBroker(self, costs=costs, latency_s=latency_s)
+        return PaperBroker(self, costs=costs, costs_of=costs_of, latency_s=latency_s)
 
     def on_quote(self, quote: Quote) -> int:
         """Meet what rests on a symbol with new prices; returns how many orders they reached."""
@@ -122,10 +136,18 @@ class PaperBroker:
     order whose fill was not booked rests as before.
     """
 
-    def __init__(self, place: PaperVenue, *, costs: Costs | None, latency_s: float) -> None:
+    def __init__(
+        self,
+        place: PaperVenue,
+        *,
+        costs: Costs | None,
+        costs_of: CostsOf | None,
+        latency_s: float,
+    ) -> None:
         self._place = place
         self._account = PaperAccount()
         self._costs = costs
+        self._costs_of = costs_of
         self._latency_s = latency_s
         self._events: asyncio.Queue[BrokerEvent] | None = None
 
@@ -156,7 +178,7 @@ class PaperBroker:
         """
         taken = [one for one in orders if one.venue_order_id is not None]
         taken = [one for one in taken if not one.state.is_final]
-        terms = {one.symbol: await self._place.terms(one.symbol, self._costs) for one in taken}
+        terms = {one.client_id: await self._terms(one.symbol, one.client_id) for one in taken}
         self._take_off()
         self._account = PaperAccount({name: one.total for name, one in balances.items()})
         for one in taken:
@@ -170,7 +192,7 @@ class PaperBroker:
                 one.stop_price,
             )
             at = self._place.clock.now()
-            order = PaperOrder(request, terms[one.symbol], at, self._meet, one.executed)
+            order = PaperOrder(request, terms[one.client_id], at, self._meet, one.executed)
             self._account.orders[one.client_id] = order
             self._rest(order)
 
@@ -179,7 +201,7 @@ class PaperBroker:
         if self._latency_s > 0:
             await asyncio.sleep(self._latency_s)
         try:
-            terms = await self._place.terms(request.symbol, self._costs)
+            terms = await self._terms(request.symbol, request.client_id)
             quote = await self._place.market.quote(request.symbol)
         except UnknownSymbol as error:
             return Outcome(OutcomeKind.REFUSED, error.message, error.code)
@@ -276,6 +298,10 @@ class PaperBroker:
     def forget(self, age: timedelta) -> int:
         """Forget orders that ended longer ago than this; returns how many."""
         return self._account.forget(self._place.clock.now() - age)
+
+    async def _terms(self, symbol: str, client_id: str) -> PaperTerms:
+        costs = self._costs if self._costs_of is None else self._costs_of(client_id)
+        return await self._place.terms(symbol, costs)
 
     def _meet(self, order: PaperOrder, quote: Quote) -> None:
         """Let a quote that reached a resting order fill it, or trigger it first."""

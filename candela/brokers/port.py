@@ -25,6 +25,7 @@ __all__ = [
     "EventKind",
     "KeyRights",
     "NoInformation",
+    "NoRoom",
     "SpotBroker",
 ]
 
@@ -43,6 +44,15 @@ class NoInformation(BrokerUnavailable):
     def __init__(self, message: str, hint: str | None = None, *, wait_s: float = 0.0) -> None:
         super().__init__(message, hint)
         self.wait_s = wait_s
+
+
+class NoRoom(NoInformation):
+    """A question was not asked: the request budget of the venue has no room for it now.
+
+    It says nothing of the venue, not even that it is away.
+    """
+
+    code = "no_room"
 
 
 class CredentialsDead(BrokerError):
@@ -95,10 +105,11 @@ class SpotBroker(Protocol):
 
     @property
     def fence_s(self) -> float:
-        """Seconds after the start of a send after which it can no longer take effect unseen.
+        """Seconds after the signature of a send after which it can no longer take effect unseen.
 
         What the venue allows between our signature and its matching, its own processing limit,
-        and the lag of its order queries.
+        and the lag of its order queries. Whoever does not know the instant of the signature counts
+        from `candela.orders.fence.SEND_WITHIN_S` after the attempt was written.
         """
         ...
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from candela.brokers.house import RECEIVE_WINDOW_S
 from candela.brokers.port import NoInformation
 from candela.brokers.stream import AccountStream
-from candela.brokers.wire import SIGN_WITHIN_S, Reply, Wire, throttled
+from candela.brokers.wire import Reply, Wire, throttled
 from candela.orders.words import OrderKind, Outcome, OutcomeKind
 from candela.venues.door import ShapeError
 from candela.venues.errors import UnknownSymbol
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AHEAD_S", "VenueBroker"]
 
+_T = TypeVar("_T")
 AHEAD_S: Final = 1.0
 """How far ahead of the venue's clock a signature may be."""
 
@@ -52,6 +54,7 @@ class VenueBroker(ABC):
     watches: ClassVar[tuple[str, ...]] = ("watch_orders",)
     own_limit: ClassVar[VenueLimit | None] = None
     one_at_a_time: ClassVar[bool] = False
+    receive_s: ClassVar[float] = RECEIVE_WINDOW_S
     engine_s: ClassVar[float] = 30.0
     lag_s: ClassVar[float] = 15.0
 
@@ -70,21 +73,21 @@ class VenueBroker(ABC):
 
     @property
     def fence_s(self) -> float:
-        """Seconds after the start of a send after which it can no longer take effect unseen.
+        """Seconds after the signature of a send after which it can no longer take effect unseen.
 
-        A send is signed in time or not at all, a signature is good for the receive window, and
+        A signature is good for the receive window, and a second more where our clock was ahead;
         what the engine has taken over it ends or gives up; queries follow after a lag.
         """
-        return SIGN_WITHIN_S + AHEAD_S + RECEIVE_WINDOW_S + self.engine_s + self.lag_s
+        return AHEAD_S + self.receive_s + self.engine_s + self.lag_s
 
     async def submit(self, request: OrderRequest) -> Outcome:
         """Send one order, once; never raises for what a venue or network does."""
         if request.kind not in self.kinds:
             reason = f"{self.venue} has no {request.kind} orders here"
             return Outcome(OutcomeKind.REFUSED, reason, "kind")
-        with self.wire.sending() as by:
+        with self.wire.sending(request.send_by) as send:
             try:
-                async with asyncio.timeout_at(by):
+                async with asyncio.timeout_at(send.by):
                     market_id = await self.market_id(request.symbol)
             except UnknownSymbol as error:
                 return Outcome(OutcomeKind.REFUSED, error.message, error.code)
@@ -93,20 +96,26 @@ class VenueBroker(ABC):
                 return throttled("offline", words).outcome()
             self.stream.expect(request.client_id)
             outcome = await self.place(request, market_id)
+            outcome = replace(outcome, signed_at=send.signed_at)
         is_accepted = outcome.kind is OutcomeKind.ACCEPTED
         self.stream.settle(request.client_id, is_accepted=is_accepted)
         return outcome
 
     async def cancel(self, symbol: str, client_id: str, venue_order_id: str | None) -> Outcome:
         """Ask to cancel; REFUSED means that there is nothing to cancel, which is news."""
-        with self.wire.sending() as by:
+        with self.wire.sending() as send:
             try:
-                async with asyncio.timeout_at(by):
+                async with asyncio.timeout_at(send.by):
                     market_id = await self.market_id(symbol)
             except (NoInformation, UnknownSymbol, TimeoutError) as error:
                 words = f"nothing was sent: {type(error).__name__}"
                 return throttled("offline", words).outcome()
             return await self.withdraw(market_id, client_id, venue_order_id)
+
+    def venue_now(self) -> datetime:
+        """Return what time it is at the venue."""
+        difference_ms = float(self.house.leader.options["timeDifference"])
+        return self.house.clock.now() - timedelta(milliseconds=difference_ms)
 
     async def market_id(self, symbol: str) -> str:
         """Return the venue's own name of a symbol."""
@@ -170,9 +179,11 @@ class VenueBroker(ABC):
         await self.house.ready(self.wire.exchange)
         market = self.house.market(symbol)
         if refresh:
-            self._rules[symbol] = self.read_rules(market, await self.fresh_record(market))
+            record = await self.fresh_record(market)
+            self._rules[symbol] = self.reading(symbol, lambda: self.read_rules(market, record))
         elif symbol not in self._rules:
-            self._rules[symbol] = self.read_rules(market, market["info"])
+            record = market["info"]
+            self._rules[symbol] = self.reading(symbol, lambda: self.read_rules(market, record))
         return self._rules[symbol]
 
     def events(self) -> AsyncIterator[BrokerEvent]:
@@ -182,6 +193,21 @@ class VenueBroker(ABC):
     async def close(self) -> None:
         """Let go of the stream; connections are the house's."""
         await self.wire.close()
+
+    def reading(self, what: str, read: Callable[[], _T]) -> _T:
+        """Read what was not read where it was asked for: several answers, or a listing.
+
+        Raises
+        ------
+        NoInformation
+            It cannot be read.
+        """
+        try:
+            return read()
+        except (ShapeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+            shape = str(error) if isinstance(error, ShapeError) else type(error).__name__
+            message = f"{self.venue} gave no usable answer to {what}: an unexpected shape ({shape})"
+            raise NoInformation(f"{self.wire.cleaned(message)}.", "It is asked again.") from None
 
     def accepted(self, reply: Reply, read: Callable[[Any], OrderReport | None]) -> Outcome:
         """Return the outcome of an accepted send, UNKNOWN where its answer cannot be read.
@@ -195,7 +221,7 @@ class VenueBroker(ABC):
             return reply.outcome()
         try:
             report = read(reply.content)
-        except (ShapeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+        except (ShapeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
             # It was taken, most likely; but an answer that is not one proves nothing.
             shape = str(error) if isinstance(error, ShapeError) else type(error).__name__
             reason = self.wire.cleaned(f"the answer has an unexpected shape ({shape})")

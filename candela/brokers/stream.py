@@ -104,7 +104,7 @@ class AccountStream:
             return False
         try:
             events = self._read(message)
-        except (ShapeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+        except (ShapeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
             self._lapse = f"a message cannot be read ({type(error).__name__})"
             return True
         for event in events:

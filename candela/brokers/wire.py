@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import binascii
 import contextlib
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -13,8 +12,10 @@ import aiohttp
 
 from candela.brokers.codes.ruling import Ruling, Sense, content_of, judge
 from candela.brokers.house import QUESTION_WAIT_S
-from candela.brokers.port import CredentialsDead, NoInformation
+from candela.brokers.port import CredentialsDead, NoInformation, NoRoom
+from candela.brokers.sending import SENDING, URGENT, Send
 from candela.errors import VaultError
+from candela.orders.fence import SEND_WITHIN_S
 from candela.orders.words import Outcome, OutcomeKind
 from candela.venues.door import ShapeError, record
 from candela.venues.errors import BudgetExhausted
@@ -22,23 +23,21 @@ from candela.venues.local_budget import LocalBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from datetime import datetime
 
     from candela.brokers.house import VenueHouse
     from candela.brokers.keys import VenueKey
     from candela.venues.classify import Answer
     from candela.venues.limits import VenueLimit
 
-__all__ = ["SIGN_WITHIN_S", "Reply", "Wire", "throttled"]
+__all__ = ["Reply", "Wire", "throttled"]
 
 _T = TypeVar("_T")
-SIGN_WITHIN_S: Final = 8.0
-"""A send is signed so soon after it was asked for, or never; a fence counts with it."""
 _QUESTIONS: Final = 2
 _OWN_SHARE: Final = 0.9
 _BETWEEN_S: Final = 0.2
 _OFFLINE_S: Final = 2.0
-# Until when, in time of the loop, the send of this task may be signed; None for a question.
-_SEND_BY: Final[ContextVar[float | None]] = ContextVar("candela_send_by", default=None)
+_NO_ROOM: Final = "budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,31 +105,42 @@ class Wire:
         method
             Of ccxt; with its arguments.
         """
-        with self.sending() as by:
+        with self.sending() as send:
             try:
-                async with asyncio.timeout_at(by):
+                async with asyncio.timeout_at(send.by):
                     await self.house.ready(self.exchange)
             except TimeoutError:
                 return throttled("offline", "nothing was sent: the venue is not ready")
             except NoInformation as error:
                 return throttled("offline", f"nothing was sent: {error.message}")
             reply = await self._once(method, args)
-            if reply.ruling.sense is Sense.CLOCK and await self._resynced(by):
-                reply = await self._once(method, args)
-            return reply
+            if reply.ruling.sense is not Sense.CLOCK:
+                return reply
+            if await self._resynced(send.by):
+                return await self._once(method, args)
+            # The venue has nothing against the order: a stall made it late. It may come anew.
+            return throttled(reply.ruling.code, f"nothing happened: {reply.ruling.words}", 0.0)
 
     @contextlib.contextmanager
-    def sending(self) -> Generator[float]:
+    def sending(self, send_by: datetime | None = None) -> Generator[Send]:
         """Begin a send: what is not signed soon enough in the block is not sent at all.
 
-        Yields until when, in time of the loop. A block within a block keeps the outer's.
+        A block within a block keeps the outer's.
+
+        Parameters
+        ----------
+        send_by
+            Until when, where that is not as long as any send may take.
         """
-        by = _SEND_BY.get() or asyncio.get_running_loop().time() + SIGN_WITHIN_S
-        token = _SEND_BY.set(by)
+        left_s = SEND_WITHIN_S
+        if send_by is not None:
+            left_s = min(left_s, (send_by - self.house.clock.now()).total_seconds())
+        send = SENDING.get() or Send(asyncio.get_running_loop().time() + left_s)
+        token = SENDING.set(send)
         try:
-            yield by
+            yield send
         finally:
-            _SEND_BY.reset(token)
+            SENDING.reset(token)
 
     async def ask(
         self,
@@ -161,11 +171,11 @@ class Wire:
         CredentialsDead
             The venue refuses the key.
         """
-        token = _SEND_BY.set(None)
+        token = SENDING.set(None)
         try:
             return await self._ask(what, read, method, args, missing, reads_value)
         finally:
-            _SEND_BY.reset(token)
+            SENDING.reset(token)
 
     async def _ask(
         self,
@@ -186,7 +196,7 @@ class Wire:
             if ruling.kind is OutcomeKind.ACCEPTED:
                 try:
                     return read(reply.value if reads_value else content)
-                except (ShapeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+                except (ShapeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
                     shape = str(error) if isinstance(error, ShapeError) else type(error).__name__
                     reason = f"the answer has an unexpected shape ({shape})"
                     continue
@@ -198,6 +208,8 @@ class Wire:
                 raise CredentialsDead(message, "Check the key, its rights and its addresses there.")
             if ruling.sense is Sense.CLOCK:
                 await self.house.measure_clock()
+            elif ruling.code == _NO_ROOM:
+                raise NoRoom(f"{what}: {reason}.", "It is asked again later.", wait_s=wait_s)
             elif ruling.kind in {OutcomeKind.THROTTLED, OutcomeKind.REFUSED}:
                 break
         message = f"{self.house.venue} gave no usable answer to {what}: {reason}."
@@ -227,7 +239,7 @@ class Wire:
                 value = await getattr(self.exchange, method)(*args)
             except BudgetExhausted as error:
                 wait_s = max(await self.house.blocked_s(), 1.0)
-                return throttled("budget", f"nothing was sent: {error.message}", wait_s)
+                return throttled(_NO_ROOM, f"nothing was sent: {error.message}", wait_s)
             except Exception as error:  # noqa: BLE001 - ccxt raises every kind; the wire decides
                 failure = error
         if call.answers and (failure is None or len(call.answers) == call.sent):
@@ -273,11 +285,12 @@ class Wire:
         return Reply(Ruling(OutcomeKind.UNKNOWN, "", f"no answer ({type(cause).__name__})"))
 
     async def _pace(self, pool: str, cost: float) -> None:
-        by = _SEND_BY.get()
+        send = SENDING.get()
         loop = asyncio.get_running_loop()
-        wait_s = QUESTION_WAIT_S if by is None else max(0.0, by - loop.time())
+        wait_s = QUESTION_WAIT_S if send is None else max(0.0, send.by - loop.time())
         if self._own is None or self._own_limit is None:
-            await self.house.spend(pool, cost, is_send=by is not None, timeout_s=wait_s)
+            is_first = send is not None or URGENT.get()
+            await self.house.spend(pool, cost, is_send=is_first, timeout_s=wait_s)
         else:
             weight = self._own_limit.weight(cost, float(self.exchange.rateLimit))
             due_s = self._own.reserve(weight, await self.house.blocked_s(), wait_s)
@@ -285,7 +298,12 @@ class Wire:
                 message = f"The key has no room for a request within {wait_s:.0f} s."
                 raise BudgetExhausted(message, "It may be tried again.")
             await asyncio.sleep(due_s)
-        if by is not None and loop.time() > by:
+        if send is None:
+            return
+        # Taken before the question whether there is time left: see `SigningClock`.
+        send.signed_at = self.house.clock.now()
+        if loop.time() > send.by:
+            send.signed_at = None
             message = "The send came too late to be signed."
             raise BudgetExhausted(message, "It may be tried again.")
 
@@ -293,13 +311,13 @@ class Wire:
         left_s = by - asyncio.get_running_loop().time()
         if left_s <= 0:
             return False
-        token = _SEND_BY.set(None)
+        token = SENDING.set(None)
         try:
             await asyncio.wait_for(self.house.measure_clock(), left_s)
         except (NoInformation, TimeoutError):
             return False
         finally:
-            _SEND_BY.reset(token)
+            SENDING.reset(token)
         return True
 
 

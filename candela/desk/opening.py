@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
-from candela.desk.accounts import AccountRow, account_named
+from candela.desk.accounts import AccountRow, account_named, all_accounts
 from candela.desk.secrets import seal_secret
 from candela.desk.session import tenant_session
 from candela.desk.users import subscription_of
@@ -18,12 +18,12 @@ from candela.errors import Conflict, StrategyError
 from candela.gates import ask
 from candela.ids import new_id
 from candela.plans import plan_named, refuse_beyond
+from candela.vault.credential import Credential, last_four
 
 if TYPE_CHECKING:
     from candela.clock import Clock
     from candela.db.connect import Database
     from candela.desk.session import TenantSession
-    from candela.vault.credential import Credential
     from candela.vault.masterkeys import MasterKeys
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "KeyCanWithdraw",
     "KeyCannotTrade",
     "KeyGiven",
+    "KeyTaken",
     "Rights",
     "Seen",
     "add_keyed",
@@ -80,6 +81,12 @@ class KeyCanWithdraw(Conflict):
     """The venue says that the key may take money out."""
 
     code = "key_can_withdraw"
+
+
+class KeyTaken(Conflict):
+    """An account of the tenant has the key already: two would share one balance unseen."""
+
+    code = "key_taken"
 
 
 class Rights(Protocol):
@@ -194,6 +201,8 @@ def add_keyed(
         The plan is for paper only.
     KeyCanWithdraw, KeyCannotTrade
         The venue says so of the key.
+    KeyTaken
+        Another account has it.
     AccountNameTaken, BadAccount
         As for paper.
     """
@@ -202,6 +211,7 @@ def add_keyed(
         phrase = f"The account is {{value}}, the plan {plan.plan} trades: {{limit}}."
         refuse_beyond((ask("plan_mode", mode, "one_of", plan.modes, phrase),))
         _refuse_taken(session, name)
+        _refuse_key_in_use(session, venue, mode, key.api_key)
     seen = look(key)
     _refuse_unfit(seen.rights, venue)
     content = {"api_key": key.api_key, "secret": key.secret}
@@ -209,6 +219,7 @@ def add_keyed(
         content["password"] = key.password
     with tenant_session(database, tenant_id) as session:
         _refuse_taken(session, name)
+        _refuse_key_in_use(session, venue, mode, key.api_key)
         secret_id = seal_secret(
             session,
             masters,
@@ -242,6 +253,16 @@ def _refuse_taken(session: TenantSession, name: str) -> None:
 
 def _taken(name: str) -> AccountNameTaken:
     return AccountNameTaken(f"There is an account {name!r} already.", "Give it another name.")
+
+
+def _refuse_key_in_use(session: TenantSession, venue: str, mode: str, key: Credential) -> None:
+    # Only the end of a key is kept in the clear; that two keys of a person share it is one in
+    # fourteen million.
+    end = last_four(key)
+    for one in all_accounts(session):
+        if (one.venue, one.mode, one.last_four) == (venue, mode, end):
+            message = f"The key that ends in {end} is that of the account {one.name} already."
+            raise KeyTaken(message, f"Let the bot trade there: --account {one.name}.")
 
 
 def _refuse_unfit(rights: Rights, venue: str) -> None:

@@ -53,8 +53,15 @@ LEFT JOIN LATERAL (
 WHERE r.tenant_id = %(tenant)s AND r.request_id = %(request)s
 """
 _HELD: Final = """
-SELECT coalesce(sum(quantity), 0) AS held FROM trading.positions
-WHERE tenant_id = %(tenant)s AND account_id = %(account)s AND symbol = %(symbol)s
+SELECT
+    coalesce(sum(p.quantity), 0) - coalesce((
+        SELECT sum(r.amount) FROM trading.reservations AS r
+        INNER JOIN trading.intents AS i USING (tenant_id, intent_id)
+        WHERE r.tenant_id = %(tenant)s AND i.account_id = %(account)s
+            AND i.symbol = %(symbol)s AND i.side = 'sell' AND i.bot_id IS NOT NULL
+    ), 0) AS held
+FROM trading.positions AS p
+WHERE p.tenant_id = %(tenant)s AND p.account_id = %(account)s AND p.symbol = %(symbol)s
 """
 
 

@@ -62,8 +62,9 @@ LIMIT %(limit)s
 """
 _DECISIONS: Final = """
 SELECT d.decision_id, d.symbol, d.bar_at, d.leg, d.action, d.outcome, d.decided_by, d.gates,
-    d.decided_at
+    d.decided_at, i.state AS intent_state, i.state_reason AS intent_reason
 FROM trading.decisions AS d
+LEFT JOIN trading.intents AS i USING (tenant_id, decision_id)
 WHERE d.tenant_id = %(tenant)s AND d.bot_id = %(bot)s
     AND (NOT %(refused)s OR d.outcome = 'refused')
 ORDER BY d.decided_at DESC, d.decision_id DESC
@@ -154,7 +155,13 @@ class OrderRow:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """A decision with the gates that it met, in order."""
+    """A decision with the gates that it met, in order.
+
+    Parameters
+    ----------
+    intent_state, intent_reason
+        What became of the intent that came of it.
+    """
 
     decision_id: UUID
     symbol: str
@@ -165,6 +172,8 @@ class DecisionRow:
     decided_by: str | None
     gates: list[dict[str, Any]]
     decided_at: datetime
+    intent_state: str | None = None
+    intent_reason: str | None = None
 
     @property
     def why(self) -> str:

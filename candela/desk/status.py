@@ -45,6 +45,11 @@ _BROKEN: Final = """
 SELECT broken_reason FROM live.definitions
 WHERE definition_id = %(definition)s AND broken_since IS NOT NULL
 """
+_LAST_BAR: Final = """
+SELECT max(s.bar_at) AS bar_at FROM live.signals AS s WHERE s.definition_id = %(definition)s
+"""
+# A bar is told within seconds of its close; this much later a person is told that it is not there.
+_LATE_AFTER: Final = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,8 @@ class BotStatus:
         Quote, over the life of the bot, after fees.
     broken
         Why its strategy is not evaluated any more.
+    late_since
+        When the bar closed that it waits for, where that one should have been there by now.
     """
 
     bot: BotRow
@@ -94,6 +101,7 @@ class BotStatus:
     pnl_total: Decimal
     zone: str
     broken: str | None
+    late_since: datetime | None = None
 
     @property
     def words(self) -> str:
@@ -110,7 +118,18 @@ class BotStatus:
             return f"its strategy failed: {self.broken}"
         if bot.state in {"blocked", "error"}:
             return f"{bot.state}: {bot.state_reason or 'no reason given'}"
-        return bot.state if bot.state != "stopped" else "starting"
+        return self._waiting or (bot.state if bot.state != "stopped" else "starting")
+
+    @property
+    def _waiting(self) -> str | None:
+        """That a decision is late, which is how an outage of a venue shows first."""
+        bot = self.bot
+        if self.late_since is None or bot.state != "running":
+            return None
+        return (
+            f"running, but undecided on the bar that closed at {self.late_since:%H:%M:%S} UTC:"
+            f" {bot.venue} did not give it, or its evaluation is late"
+        )
 
 
 def status_of(session: TenantSession, bot: BotRow, *, clock: Clock) -> BotStatus:
@@ -133,7 +152,18 @@ def status_of(session: TenantSession, bot: BotRow, *, clock: Clock) -> BotStatus
         pnl_total=sum((one.realised for one in positions), ZERO),
         zone=zone,
         broken=None if broken is None else str(broken["broken_reason"]),
+        late_since=_late_since(session, bot, now),
     )
+
+
+def _late_since(session: TenantSession, bot: BotRow, now: datetime) -> datetime | None:
+    """Return the close of the bar that is awaited, where it is late."""
+    row = session.row(_LAST_BAR, {"definition": bot.definition_id})
+    if row is None or row["bar_at"] is None:
+        return None
+    last: datetime = row["bar_at"]
+    due = last + 2 * bot.config.interval.delta
+    return due if now - due > _LATE_AFTER else None
 
 
 def _keeper(session: TenantSession, now: datetime) -> Keeper:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from candela.embedded.places import Places, open_places, stop_servers, tcp_url
+from candela.embedded.places import Places, open_places, stop_servers, tcp_url, were_stopped
 from candela.embedded.status import ServerStatus, server_status
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "server_status",
     "stop_servers",
     "tcp_url",
+    "were_stopped",
 ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from candela.embedded.account import Account
     from candela.settings import Settings
 
-__all__ = ["Places", "open_places", "stop_servers", "tcp_url"]
+__all__ = ["Places", "open_places", "stop_servers", "tcp_url", "were_stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,14 @@ def stop_servers(state_dir: Path) -> list[str]:
         ran = {"valkey": valkey.stop(folder), "postgresql": postgres.stop(folder, record)}
         folder.remove_sockets()
     return [name for name, did_run in ran.items() if did_run]
+
+
+def were_stopped(settings: Settings) -> bool:
+    """Return whether the embedded database server was stopped in good order, not by a crash."""
+    if not settings.is_embedded:
+        return False
+    # PostgreSQL takes its own mark away at the end of an orderly stop alone.
+    return not (StateFolder(settings.state_dir).postgres_data / "postmaster.pid").exists()
 
 
 def tcp_url(state_dir: Path, role: Role, database: str = bootstrap.MAIN) -> str | None:

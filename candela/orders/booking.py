@@ -22,6 +22,7 @@ from candela.money import EXACT, ZERO, floored, quotient
 from candela.orders.graph import may_end, may_move
 from candela.orders.movements import as_stored, movements
 from candela.orders.records import (
+    VENUE_STOP_LEG,
     Account,
     Fill,
     Intent,
@@ -112,14 +113,17 @@ def fill_of(order: Order, intent: Intent, execution: Execution) -> Fill:
     )
 
 
-def same_content(fill: Fill, execution: Execution) -> bool:
-    """Return whether what a venue shows under a known trade id is what was booked under it."""
+def same_content(fill: Fill | Execution, execution: Execution) -> bool:
+    """Return whether what a venue shows under a known trade id is what was booked under it.
+
+    The currency of a fee of 0 does not matter: a stream may leave it out that a question tells.
+    """
     return (
         fill.quantity == execution.quantity
         and fill.price == execution.price
         and fill.side is execution.side
         and fill.fee == execution.fee
-        and fill.fee_ccy == execution.fee_ccy
+        and (fill.fee_ccy == execution.fee_ccy or not fill.fee)
     )
 
 
@@ -335,10 +339,15 @@ def _left(
                 after,
                 status="closed",
                 pnl=_profit(after),
-                exit_reason=touched.intent.leg,
+                exit_reason=_reason(touched.intent.leg),
                 closed_at=execution.executed_at,
             )
     return _counted(position, trade, after, flow), after
+
+
+def _reason(leg: str) -> str:
+    """Return why a trade was closed: which of its stops at the venue it was says nothing."""
+    return "stop" if leg.startswith(VENUE_STOP_LEG) else leg
 
 
 def _counted(

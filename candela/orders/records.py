@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from candela.money import ZERO
@@ -20,6 +20,7 @@ from candela.orders.words import (
 )
 
 __all__ = [
+    "VENUE_STOP_LEG",
     "Account",
     "AccountBook",
     "AccountKey",
@@ -34,6 +35,9 @@ __all__ = [
     "Reservation",
     "Trade",
 ]
+
+VENUE_STOP_LEG: Final = "stop-venue-"
+"""How the legs of stops begin that rest at the venue."""
 
 NoData: Mapping[str, Any] = {}
 
@@ -70,7 +74,7 @@ class Decision:
     bar_at
         Start of the bar whose close was decided on; of a manual order its own instant.
     leg
-        Which of several of one bar: ``entry``, ``exit``, ``leg-2``, ``stop``, ``manual-<key>``.
+        Which of several of one bar: ``entry``, ``exit``, ``leg``, ``stop``, ``manual-<key>``.
     gates
         In the order in which they were asked: name, passed, value, limit, words.
     """

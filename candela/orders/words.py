@@ -146,6 +146,9 @@ class Outcome:
         How long the venue wants to be left alone, for THROTTLED.
     report
         The order as the venue showed it, for ACCEPTED.
+    signed_at
+        The instant in the signature of what was sent, where the broker knows: a fence that is
+        counted from there is nearer than one from the latest instant allowed.
     """
 
     kind: OutcomeKind
@@ -153,6 +156,7 @@ class Outcome:
     code: str = ""
     wait_s: float = 0.0
     report: OrderReport | None = None
+    signed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,9 @@ def _plan(
     whole = floored(held, rules.lot)
     if not is_sellable(whole, price, rules):
         return ExitPlan(ZERO, ZERO, held, closes=True)
+    largest = floored(rules.maximum_quantity, rules.lot)
+    if 0 < largest < min(whole, wanted):
+        return _first_of_many(held, largest, price, rules)
     everything = ExitPlan(whole, ZERO, EXACT.subtract(held, whole), closes=True)
     part = floored(wanted, rules.lot)
     if wanted >= held or part >= whole:
@@ -154,3 +157,15 @@ def _plan(
     if is_crumb or not is_sellable(rest, low, rules):
         return everything
     return ExitPlan(part, rest, ZERO, closes=False)
+
+
+def _first_of_many(
+    held: Decimal, largest: Decimal, price: Decimal, rules: InstrumentRules
+) -> ExitPlan:
+    """Sell as much as one order may; half, where that would leave too little for another one."""
+    half = floored(EXACT.divide(held, Decimal(2)), rules.lot)
+    for part in (largest, half):
+        rest = EXACT.subtract(held, part)
+        if is_sellable(part, price, rules) and is_sellable(rest, price, rules):
+            return ExitPlan(part, rest, ZERO, closes=False)
+    return ExitPlan(largest, ZERO, EXACT.subtract(held, largest), closes=True)

@@ -28,6 +28,9 @@ _LOG: Final = logging.getLogger(__name__)
 _SLICES: Final = 60
 # How long Redis is left alone after it failed: each try costs a connection attempt.
 _REDIS_REST_S: Final = 5.0
+_CONNECTIONS: Final = 32
+# How long one waits for its turn on them.
+_TURN_S: Final = 30.0
 # What one process may use by itself while it cannot see what the others do.
 _LOCAL_SHARE: Final = 0.25
 
@@ -204,13 +207,17 @@ class RequestBudget:
             from redis.backoff import NoBackoff
 
             assert self._redis_url is not None  # noqa: S101 - asked by the caller
-            self._redis = redis.asyncio.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+            # Hundreds of accounts ask at once: they take turns on a few connections.
+            pool = redis.asyncio.BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
                 self._redis_url,
+                max_connections=_CONNECTIONS,
+                timeout=_TURN_S,
                 socket_timeout=2,
                 socket_connect_timeout=1,
                 # One quiet repeat covers a connection that the server closed while idle.
                 retry=Retry(NoBackoff(), 1),
             )
+            self._redis = redis.asyncio.Redis.from_pool(pool)
         return self._redis
 
     def _exhausted(self, weight: float, grant: _Grant, timeout_s: float) -> BudgetExhausted:

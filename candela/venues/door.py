@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from urllib.parse import urlsplit
@@ -36,6 +37,7 @@ __all__ = [
     "Environment",
     "Keys",
     "ShapeError",
+    "load_library",
     "open_account_exchange",
     "open_exchange",
     "record",
@@ -136,6 +138,12 @@ def require_library() -> None:
     if _numbers(installed) < _numbers(CCXT_FLOOR):
         message = f"ccxt {installed} is installed, but at least {CCXT_FLOOR} is needed."
         raise VenueLibraryTooOld(message, "Install from the lock: requirements/dev.lock.")
+
+
+def load_library(*, has_streams: bool) -> None:
+    """Import ccxt, which takes seconds: before anything is done that may not wait."""
+    require_library()
+    import_module("ccxt.pro" if has_streams else "ccxt.async_support")
 
 
 def open_exchange(

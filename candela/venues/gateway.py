@@ -74,17 +74,27 @@ class VenueGateway:
         return cls(host, int(port), certificate_authority)
 
 
-def connector(gateway: VenueGateway | None) -> aiohttp.TCPConnector:
-    """Return a connection pool for one event loop; call it inside that loop."""
+def connector(gateway: VenueGateway | None, limit: int = 100) -> aiohttp.TCPConnector:
+    """Return a connection pool for one event loop; call it inside that loop.
+
+    Parameters
+    ----------
+    limit
+        Of connections at once, where streams count as well; 0 for none.
+    """
     import aiohttp
     import certifi
 
     if gateway is None:
         # ccxt trusts the same list; the system's may be years old.
         context = ssl.create_default_context(cafile=certifi.where())
-        return aiohttp.TCPConnector(ssl=context, family=socket.AF_UNSPEC, happy_eyeballs_delay=0)
+        return aiohttp.TCPConnector(
+            ssl=context, family=socket.AF_UNSPEC, happy_eyeballs_delay=0, limit=limit
+        )
     context = ssl.create_default_context(cafile=str(gateway.certificate_authority))
-    return aiohttp.TCPConnector(ssl=context, resolver=_one_address(gateway), use_dns_cache=False)
+    return aiohttp.TCPConnector(
+        ssl=context, resolver=_one_address(gateway), use_dns_cache=False, limit=limit
+    )
 
 
 def _one_address(gateway: VenueGateway) -> AbstractResolver:

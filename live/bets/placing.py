@@ -149,6 +149,7 @@ class Placing:
             except CredentialsDead:
                 await keeper.block("credentials_dead", "the broker refuses the login")
                 ruling = Ruling("open", words="the broker refuses the login")
+                wait_s = pace.slow_s
             if ruling.kind == "found" and ruling.shown is not None:
                 await keeper.open(order, ruling.shown)
                 await keeper.clear(intent.bot_id, intent.intent_id)

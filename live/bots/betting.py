@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from candela.bots.market import usd_per
 from candela.gates import ask
 from candela.money import EXACT, ZERO, floored
 from candela.orders.bets import BetIntent, BetSide
@@ -18,7 +19,7 @@ from candela.risk.judge import judge
 from candela.risk.martingale import next_stake
 from live.bots.conditions import SignalBar
 from live.bots.runner import BotRunner
-from live.bots.surroundings import TenantFacts, usd_worth
+from live.bots.surroundings import TenantFacts
 from live.store.bets_port import BetCommit
 
 __all__ = ["BetSurroundings", "bet_on"]
@@ -69,7 +70,7 @@ def bet_on(
         bar=bar.seen(),
         valid_until=valid_until,
         ladder_step=step,
-        usd_per_ccy=usd_worth(around.account.quote_ccy),
+        usd_per_ccy=usd_per(around.account.quote_ccy),
     )
     limits = runner.config.limits
     verdict = judge(request, _facts(runner, around, tenant), limits, tenant.plan, tenant.now)

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from candela.bots.market import usd_per
 from candela.gates import ask
 from candela.money import EXACT, ZERO, decimal_of, floored
 from candela.orders.records import Decision, Intent, PositionTerms, Reservation
@@ -25,7 +26,7 @@ from live.bots.sizing import (
     reserve_of,
     volatility_of,
 )
-from live.bots.surroundings import AccountFacts, Market, TenantFacts, usd_worth
+from live.bots.surroundings import AccountFacts, Market, TenantFacts
 from live.store.port import Commit
 
 __all__ = ["LegPlan", "enter", "enter_leg"]
@@ -76,7 +77,8 @@ def enter(
         runner,
         _Entry(
             action=action,
-            leg="entry" if action == "enter" else f"leg-{runner.position.legs + 1}",
+            # One a bar: a number would move with the fills, and a bar told again buy again.
+            leg="entry" if action == "enter" else "leg",
             bar_at=bar.bar_at,
             source=IntentSource.SIGNAL,
             kind=OrderKind.MARKET if math.isnan(limit) else OrderKind.LIMIT,
@@ -137,7 +139,7 @@ def _judged(
         is_leg=entry.action == "add",
         ladder_step=entry.ladder_step,
         fee_in_base_ratio=size.fee_ratio,
-        usd_per_ccy=usd_worth(rules.quote),
+        usd_per_ccy=usd_per(rules.quote),
     )
     verdict = judge(request, _facts(runner, market, account, tenant, free), limits, tenant.plan,
                     tenant.now)  # fmt: skip

@@ -33,12 +33,13 @@ _SOURCES: Final = {
 def leave(
     runner: BotRunner, owed: Owed, market: Market, account: AccountFacts, tenant: TenantFacts
 ) -> Commit | Decision | None:
-    """Return the exit that is owed, or why it is refused; None while one is under way.
+    """Return the exit that is owed, or why it is refused; None while anything else sells.
 
     Kill switches, plans and limits keep nobody in a position: only what the venue can take is
     asked.
     """
-    if runner.bot_id in account.exiting or not runner.is_held:
+    is_selling = runner.bot_id in account.exiting or runner.bot_id in account.shields
+    if is_selling or not runner.is_held:
         return None
     rules, held = market.rules, runner.position.quantity
     price = market.bid

@@ -13,6 +13,7 @@ from candela.money import ZERO
 from candela.orders.records import AccountKey, Position, PositionTerms
 from live.bots.conditions import Conditions
 from live.bots.guard import FirstFill, Guard
+from live.bots.shields import Shield
 from live.bots.tally import Tally
 
 __all__ = ["BotRunner", "Owed", "RunnerState", "terms_of"]
@@ -59,6 +60,8 @@ class BotRunner:
         Base that the entries of the open trade filled.
     rest_until
         No further planned leg before it: the last one was refused.
+    shield
+        Its stop at the venue, as of the last second.
     run_id
         Row of the run that is under way; None while it does not run.
     """
@@ -78,6 +81,7 @@ class BotRunner:
         "position",
         "rest_until",
         "run_id",
+        "shield",
         "since",
         "state",
         "symbol",
@@ -119,6 +123,7 @@ class BotRunner:
         self.owed: Owed | None = None
         self.rest_until: datetime | None = None
         self.run_id: UUID | None = None
+        self.shield: Shield | None = None
         self.state: RunnerState = "starting"
         self.wanted: Literal["running", "stopped"] = "running"
         self.flatten_on_stop = False

@@ -15,9 +15,7 @@ from candela.plans import Entitlements
 from candela.risk.facts import Halt
 from live.store.port import Lease
 
-__all__ = ["AccountFacts", "Market", "TenantFacts", "usd_worth"]
-
-_DOLLARS = frozenset({"USD", "USDT", "USDC", "FDUSD", "TUSD", "DAI", "BUSD"})
+__all__ = ["AccountFacts", "Market", "TenantFacts"]
 
 
 @dataclass(slots=True)
@@ -60,6 +58,8 @@ class AccountFacts:
         By bot, what its working entries may still cost.
     exiting
         Bots with an exit that is not final.
+    shields
+        By bot, the intent of a stop at the venue: it must be gone before anything else is sold.
     """
 
     account: Account
@@ -69,6 +69,7 @@ class AccountFacts:
     free: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
     pending: dict[UUID, Decimal] = field(default_factory=dict[UUID, Decimal])
     exiting: set[UUID] = field(default_factory=set[UUID])
+    shields: dict[UUID, UUID] = field(default_factory=dict[UUID, UUID])
 
     def halts_of(self, bot_id: UUID) -> tuple[Halt, ...]:
         """Return the kill switches that hold for a bot."""
@@ -104,8 +105,3 @@ class Market:
     def bid(self) -> Decimal | None:
         """What a sale can expect."""
         return self.close if self.quote is None else self.quote.bid
-
-
-def usd_worth(ccy: str) -> Decimal | None:
-    """Return what a unit of a currency is worth in US dollars; None where that is not known."""
-    return Decimal(1) if ccy in _DOLLARS else None

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from candela.bots.config import BotConfig
+    from candela.clock import Clock
     from candela.desk.bots import BotRow
+    from candela.desk.session import TenantSession
     from live.commands.opening import Operator
 
 __all__ = ["NameArgument", "app"]
@@ -108,22 +110,27 @@ def create(
         operator, values, param or [], ruin=ruin, acknowledge=acknowledge, folder=folder
     )
     market = operator.market(checked.traded, checked.interval)
-    place = account or _usual_account(operator, checked, market.rules.quote)
+    # One transaction: what is refused, also the start, leaves nothing behind.
     with operator.session() as session:
+        made = None
+        if account is None:
+            made = _made_account(session, checked, market.rules.quote, operator.clock)
         bot = create_bot(
             session,
             name=name,
-            account=place,
+            account=account or _usual_account(session, checked),
             config=checked,
             definition=definition,
             market=market,
             created_by=operator.user.email,
             clock=operator.clock,
         )
+        if start:
+            bot = start_bot(session, name, clock=operator.clock)
+    if made is not None:
+        output.note(f"Made the account {bot.account}: {made} of play money at {bot.venue}.")
     text = f"Created the bot {name} on the account {bot.account} ({bot.mode})."
     if start:
-        with operator.session() as session:
-            bot = start_bot(session, name, clock=operator.clock)
         text += f"\nIt shall run; candela bot status {name} tells when it does."
     else:
         text += f"\nStart it: candela bot start {name}"
@@ -283,34 +290,39 @@ def kill_bot(
     )
 
 
-def _usual_account(operator: Operator, config: BotConfig, quote: str) -> str:
-    """Return the only account at the venue; where there is none, one of play money is made."""
-    from candela.commands.fileoptions import BadOption
+def _made_account(
+    session: TenantSession, config: BotConfig, quote: str, clock: Clock
+) -> str | None:
+    """Make an account of play money where there is none at the venue; return what it opens with."""
     from candela.desk.accounts import all_accounts
     from candela.desk.opening import add_paper
+    from live.commands.words import money
 
-    with operator.session() as session:
-        accounts = all_accounts(session)
-        fit = [one.name for one in accounts if one.venue == config.venue]
-        if len(fit) > 1:
-            message = f"There are {len(fit)} accounts at {config.venue}: {', '.join(fit)}."
-            raise BadOption(message, "Say which: --account NAME.")
-        if fit:
-            return fit[0]
-        opening = max(amount(_PAPER_OPENING, "--opening"), config.capital)
-        name = "paper" if all(one.name != "paper" for one in accounts) else f"paper-{config.venue}"
-        made = add_paper(
-            session,
-            name=name,
-            venue=config.venue,
-            opening=opening,
-            quote_ccy=quote,
-            clock=operator.clock,
-        )
-    operator.output.note(
-        f"Made the account {made.name}: {opening} {quote} of play money at {config.venue}."
+    accounts = all_accounts(session)
+    if any(one.venue == config.venue for one in accounts):
+        return None
+    opening = max(amount(_PAPER_OPENING, "--opening"), config.capital)
+    add_paper(
+        session,
+        name="paper" if all(one.name != "paper" for one in accounts) else f"paper-{config.venue}",
+        venue=config.venue,
+        opening=opening,
+        quote_ccy=quote,
+        clock=clock,
     )
-    return made.name
+    return f"{money(opening)} {quote}"
+
+
+def _usual_account(session: TenantSession, config: BotConfig) -> str:
+    """Return the only account at the venue."""
+    from candela.commands.fileoptions import BadOption
+    from candela.desk.accounts import all_accounts
+
+    fit = [one.name for one in all_accounts(session) if one.venue == config.venue]
+    if len(fit) > 1:
+        message = f"There are {len(fit)} accounts at {config.venue}: {', '.join(fit)}."
+        raise BadOption(message, "Say which: --account NAME.")
+    return fit[0]
 
 
 def _settled(

@@ -245,6 +245,7 @@ def _status_data(one: BotStatus) -> dict[str, object]:
         "version": one.bot.version,
         "keeper": one.keeper,
         "halts": one.halts,
+        "late_since": one.late_since,
         "last_decision": one.last_decision,
         "position": one.position,
         "open_orders": one.open_orders,
@@ -255,7 +256,7 @@ def _status_data(one: BotStatus) -> dict[str, object]:
 
 
 def _status_words(operator: Operator, one: BotStatus) -> str:
-    from live.commands.words import ago, at, decision_lines, facts, money, number
+    from live.commands.words import ago, at, decision_lines, facts, money, number, price
 
     now, bot = operator.clock.now(), one.bot
     keeper = one.keeper
@@ -278,7 +279,7 @@ def _status_words(operator: Operator, one: BotStatus) -> str:
     held = one.position
     if held is not None:
         pairs["holds"] = (
-            f"{number(held.quantity)} {held.symbol} at {number(held.mean_price)},"
+            f"{number(held.quantity)} {held.symbol} at {price(held.mean_price)},"
             f" since {at(held.opened_at)} UTC"
         )
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from candela.commands.output import JsonFlag, Output
+from candela.errors import Conflict
 
 if TYPE_CHECKING:
     from candela.embedded import Places
@@ -16,8 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["executor", "live"]
 
+
 _PARENT_S: Final = 1.0
 _FOLDER: Final = "live"
+
+
+class ServersStopped(Conflict):
+    """The embedded servers were stopped while executors ran."""
+
+    code = "servers_stopped"
 
 
 def live(
@@ -35,13 +43,17 @@ def live(
     """
     import socket
 
+    from candela.clock import SystemClock
     from candela.commands.places import open_command
     from candela.commands.stopping import stop_on_signal
+    from candela.embedded import were_stopped
+    from live.commands.pace import refuse_other_time
     from live.supervisor.supervisor import Supervisor
 
     output = Output(as_json=as_json)
     settings, _ = open_command(output)
     settings.check_production()
+    refuse_other_time(settings, SystemClock())
     folder = None
     if logs:
         folder = settings.state_dir / _FOLDER
@@ -57,8 +69,11 @@ def live(
         Supervisor(command, executors, log_dir=folder, tell=output.note) as supervisor,
     ):
         output.note(f"{executors} executor{'s' if executors > 1 else ''}; Ctrl-C drains and stops.")
-        supervisor.run(is_asked)
-        output.note("Draining; once more to stop at once.")
+        supervisor.run(lambda: is_asked() or were_stopped(settings))
+        if is_asked():
+            output.note("Draining; once more to stop at once.")
+        else:
+            output.note("The database server was stopped, so what trades stops too.")
     restarts = sum(child.starts - 1 for child in supervisor.children)
     output.result({"executors": executors, "restarts": restarts}, f"Stopped; {restarts} restarts.")
 
@@ -80,18 +95,32 @@ def executor(
     """Run one more executor on this host, over the same database and Redis, until Ctrl-C."""
     import asyncio
 
+    from candela.clock import SystemClock
     from candela.commands.places import open_command
+    from live.commands.pace import refuse_other_time
+    from live.executor.inheriting import host_name, inherit, inherit_dead
 
     output = Output(as_json=as_json)
+    if supervised is not None:
+        _refuse_stopped()
     settings, places = open_command(output)
     settings.check_production()
+    refuse_other_time(settings, SystemClock())
     makings = _makings(settings, places, port, supervised)
     if succeed is not None:
-        from live.executor.inheriting import inherit
-
         inherit(places.database, succeed)
+    inherit_dead(places.database, host_name())
     code = asyncio.run(_run(output, makings, supervised=supervised is not None))
     raise typer.Exit(code)
+
+
+def _refuse_stopped() -> None:
+    """Leave servers down that a person stopped while the supervisor ran."""
+    from candela.embedded import were_stopped
+    from candela.settings import load_settings
+
+    if were_stopped(load_settings()):
+        raise ServersStopped("The database server was stopped.", "Start again: candela live")
 
 
 def _makings(settings: Settings, places: Places, port: int, name: str | None) -> Makings:

@@ -23,15 +23,25 @@ __all__ = [
     "number",
     "order_rows",
     "position_rows",
+    "price",
     "trade_rows",
 ]
 
+_CENTS, _PRICE_DIGITS = 2, 8
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
 def number(value: Decimal | None) -> str:
     """Return an amount without needless zeros."""
     return "-" if value is None else plain(value)
+
+
+def price(value: Decimal | None) -> str:
+    """Return a price with as many digits as a person reads; a mean of fills has more."""
+    if value is None:
+        return "-"
+    places = max(_CENTS, _PRICE_DIGITS - 1 - value.adjusted())
+    return plain(round(value, places))
 
 
 def money(value: Decimal | None, *, signed: bool = False) -> str:
@@ -71,7 +81,7 @@ def position_rows(rows: Iterable[PositionRow]) -> list[list[str]]:
             row.bot,
             row.symbol,
             number(row.quantity),
-            number(row.mean_price),
+            price(row.mean_price),
             money(row.realised, signed=True),
             at(row.opened_at),
         ]
@@ -89,8 +99,8 @@ def trade_rows(rows: Iterable[TradeRow]) -> list[list[str]]:
             row.symbol,
             row.direction,
             number(row.quantity if row.kind == "spot" else row.stake),
-            number(row.entry_price),
-            number(row.exit_price),
+            price(row.entry_price),
+            price(row.exit_price),
             money(row.pnl, signed=True),
             row.exit_reason or ("-" if row.kind == "spot" else row.status),
         ]
@@ -120,14 +130,22 @@ def order_rows(rows: Iterable[OrderRow]) -> list[list[str]]:
 def decision_lines(row: DecisionRow, *, all_gates: bool) -> list[str]:
     """Return a decision with its gates: all of them, or those from the one that refused on."""
     decided = f" by {row.decided_by}" if row.decided_by else ""
+    if row.intent_state is not None:
+        reason = f": {row.intent_reason}" if row.intent_reason else ""
+        decided += f", {row.intent_state}{reason}"
     lines = [f"{at(row.decided_at)}  {row.action} {row.symbol}: {row.outcome}{decided}"]
     for gate in row.gates:
         passed = bool(gate.get("passed"))
         if passed and not all_gates:
             continue
         mark = "ok " if passed else "NO "
-        lines.append(f"    {mark} {gate.get('gate') or gate.get('name')}: {gate.get('words', '')}")
+        said = gate.get("words") or f"{gate.get('value')} ({_rule(gate)} {gate.get('limit')})"
+        lines.append(f"    {mark} {gate.get('gate')}: {said}")
     return lines
+
+
+def _rule(gate: Mapping[str, object]) -> str:
+    return str(gate.get("rule", "")).replace("_", " ")
 
 
 def log_line(row: LogRow) -> str:

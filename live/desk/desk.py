@@ -19,9 +19,10 @@ from live.desk.image import missing_of
 from live.desk.keeper import Keeper
 from live.desk.line import Line
 from live.desk.reconcile import Reconciler
+from live.desk.rounds import Round, Rounds
 from live.desk.terms import Counts, DeskNotReady, DeskTerms, Leases, OnAlarm, OnBooked
 from live.desk.work import Work
-from live.store.port import Commit, Placed, Store
+from live.store.port import Booked, Commit, Placed, Store
 
 __all__ = ["AccountDesk"]
 
@@ -59,7 +60,9 @@ class AccountDesk:
         self._broker = broker
         self._clock = clock
         self._terms = terms
-        self._line = Line(clock, terms, self.counts, random or SystemRandom().random)
+        random = random or SystemRandom().random
+        self._line = Line(clock, terms, self.counts, random)
+        self._rounds = Rounds(terms, random)
         self._keeper = Keeper(account, store, leases, clock, self.counts)
         self._keeper.news = self._wake
         self._reconciler = Reconciler(self._keeper, broker, self._line, terms)
@@ -68,7 +71,6 @@ class AccountDesk:
         self._on_end: Callable[[BaseException], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._reconciling: asyncio.Task[None] | None = None
-        self._shall_repeat = False
         self._failures = 0
         self._is_compared = False
         self._is_ending = False
@@ -115,6 +117,11 @@ class AccountDesk:
         """Return what of a currency is free, and what open intents hold back."""
         return self._keeper.image.balance(ccy)
 
+    def bot_of(self, intent_id: UUID) -> UUID | None:
+        """Return whose an intent is that is not forgotten; None for one by hand."""
+        intent = self._keeper.image.intents.get(intent_id)
+        return None if intent is None else intent.bot_id
+
     def has_open_intent(self, bot_id: UUID, symbol: str) -> bool:
         """Return whether an intent of a bot on an instrument is not final yet."""
         return any(
@@ -155,7 +162,8 @@ class AccountDesk:
         for intent_id in {**dict.fromkeys(image.intents), **dict.fromkeys(image.attempts)}:
             self._work(intent_id)
         self._spawn(self._listen())
-        self._compare_soon()
+        self._keeper.booked.append(self._moved)
+        self._turn()
 
     async def wait_ready(self) -> None:
         """Wait until new intents are taken, or the desk has ended."""
@@ -265,6 +273,7 @@ class AccountDesk:
         finally:
             del self._works[work.intent_id]
             self._changed.set()
+        self._moved()
         self._keeper.image.forget(work.intent_id)
 
     def _wake(self, intent_id: UUID) -> None:
@@ -329,8 +338,8 @@ class AccountDesk:
         elif event.kind is EventKind.ORDER and event.order is not None:
             await self._heard_order(event.order)
         elif event.kind is EventKind.CONNECTED:
-            # What happened while nobody listened is asked for.
-            self._compare_soon()
+            self._rounds.connected(self._now())
+            self._turn()
 
     async def _heard_execution(self, execution: Execution) -> None:
         await self._keeper.book([execution])
@@ -339,37 +348,52 @@ class AccountDesk:
         if not await self._keeper.report(report):
             self._keeper.wait_for(report)
 
-    def _compare_soon(self) -> None:
-        if self.failure is not None:
-            return
-        if self._reconciling is not None and not self._reconciling.done():
-            self._shall_repeat = True
-            return
+    def _moved(self, booked: Booked | None = None) -> None:
+        """Plan to have confirmed what was booked, or how an intent has ended."""
+        del booked
+        before = self._rounds.next_at
+        self._rounds.moved(self._now())
+        if self._rounds.next_at < before:
+            self._turn()
+
+    def _turn(self) -> None:
+        """Begin the round that is due, or wait for the next one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._reconciling = self._spawn(self._compare())
+        if self.failure is not None or self._reconciling is not None:
+            return
+        due = self._rounds.due(
+            self._now(),
+            # Whoever has lost the account finds it out by looking.
+            has_open=self._reconciler.has_open or not self._keeper.is_entitled,
+            is_quiet=not any(self._keeper.image.unsettled()),
+        )
+        if due is not None:
+            self._reconciling = self._spawn(self._compare(due))
+        else:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(self._rounds.next_at, self._turn)
 
-    async def _compare(self) -> None:
-        pause_s = self._terms.reconcile_s
+    async def _compare(self, kind: Round) -> None:
         try:
-            await self._reconciler.once()
+            is_whole = kind is Round.WHOLE
+            finding = await (self._reconciler.whole() if is_whole else self._reconciler.look())
         except NoInformation:
-            pause_s = self._line.pause_s(self._failures, pause_s)
+            pause_s = self._line.pause_s(self._failures, self._terms.reconcile_s)
+            self._rounds.failed(self._now(), pause_s)
             self._failures += 1
         except CredentialsDead:
             self._keeper.alarm("credentials_dead", "the venue refuses the key of this account")
             await self._keeper.block("credentials_dead: the venue refuses the key")
-            pause_s = self._terms.dead_key_s
+            self._rounds.failed(self._now(), self._terms.dead_key_s)
         else:
             self._failures = 0
-            self._is_compared = True
+            self._rounds.over(self._now(), finding)
+            self._is_compared = self._is_compared or is_whole
         self._changed.set()
-        if self._shall_repeat:
-            self._shall_repeat, pause_s = False, min(pause_s, self._line.pause_s(0))
-        self._timer = asyncio.get_running_loop().call_later(pause_s, self._compare_again)
-
-    def _compare_again(self) -> None:
-        self._timer = None
         self._reconciling = None
-        self._compare_soon()
+        self._turn()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

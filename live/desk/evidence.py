@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from candela.brokers.port import NoInformation, SpotBroker
+from candela.brokers.sending import urgent
 from candela.orders.fence import Evidence, Verdict, fence_of, judge
 from candela.orders.records import Order
 from candela.orders.words import Execution, OrderState
@@ -25,6 +26,24 @@ class Inquiry:
         self._broker = broker
         self._line = line
         self._foreign: dict[str, None] = {}
+        self._signed: dict[str, datetime] = {}
+
+    def signed(self, client_id: str, signed_at: datetime | None) -> None:
+        """Note when an attempt was signed, so that its fence is counted from there."""
+        if signed_at is not None:
+            self._signed = {client_id: signed_at}
+
+    def fence_at(self, order: Order) -> datetime:
+        """Return the instant after which absence of an attempt can be proved.
+
+        The row holds it for the latest instant of a signature, since whoever starts after a crash
+        knows of no other.
+        """
+        written = order.fence_at or fence_of(order.created_at, 0.0)
+        signed_at = self._signed.get(order.client_id)
+        if signed_at is None:
+            return written
+        return min(written, signed_at + timedelta(seconds=self._broker.fence_s))
 
     async def resolve(self, order: Order) -> bool:
         """Ask what became of an attempt whose answer was lost; return whether that is known now.
@@ -34,11 +53,12 @@ class Inquiry:
         candela.brokers.port.CredentialsDead
             The venue refuses the key.
         """
-        evidence = await self._gather(order)
+        with urgent():
+            evidence = await self._gather(order)
         current = self._keeper.image.orders.get(order.client_id)
         if current is None or current.state is not OrderState.UNKNOWN:
             return True
-        verdict = judge(order.fence_at or fence_of(order.created_at, 0.0), evidence)
+        verdict = judge(self.fence_at(order), evidence)
         if verdict is Verdict.ABSENT:
             self._keeper.counts.absent += 1
             await self._keeper.change(
@@ -86,7 +106,7 @@ class Inquiry:
         if report is not None:
             await self._keeper.report(report)
             return Evidence(asked_at, is_known=True)
-        if order.fence_at is not None and asked_at < order.fence_at:
+        if asked_at < self.fence_at(order):
             return Evidence(asked_at, is_known=False)
         try:
             is_open = await self._is_open(order)
@@ -117,13 +137,21 @@ class Inquiry:
         known = self._keeper.image.order_of(order.symbol, None, venue_id)
         if known is not None:
             return known.client_id == order.client_id
-        if venue_id in self._foreign or execution.side is not order.side:
+        # What was booked would have told the venue's id of this attempt, had it been of this one.
+        is_booked = self._keeper.image.has_seen(execution)
+        if is_booked or venue_id in self._foreign or execution.side is not order.side:
             return False
         # Some venues do not say by whose id an execution came about; their orders do.
         report = await self._line.ask(
             lambda: self._broker.find(order.symbol, order.client_id, venue_id)
         )
-        if report is None or report.client_id != order.client_id:
+        if report is None:
+            # The answers lag: whose execution it was is not known yet.
+            raise NoInformation(
+                f"the venue shows an execution of order {venue_id}, and not that order",
+                "It is asked again.",
+            )
+        if report.client_id != order.client_id:
             self._foreign[venue_id] = None
             return False
         await self._keeper.report(report)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from candela.money import EXACT, ZERO
-from candela.orders.booking import left_of
+from candela.orders.booking import left_of, same_content
 from candela.orders.records import (
     Account,
     AccountBook,
@@ -176,13 +176,7 @@ class Image:
     def has_seen(self, execution: Execution) -> bool:
         """Return whether just this was booked lately, so that the store need not be asked."""
         known = self._recent.get((execution.symbol, execution.trade_id))
-        return known is not None and (
-            known.quantity == execution.quantity
-            and known.price == execution.price
-            and known.fee == execution.fee
-            and known.fee_ccy == execution.fee_ccy
-            and known.side is execution.side
-        )
+        return known is not None and same_content(known, execution)
 
     def remember(self, execution: Execution) -> None:
         """Note what was booked."""

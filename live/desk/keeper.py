@@ -60,6 +60,7 @@ class Keeper:
         self._store = store
         self._leases = leases
         self._lock = asyncio.Lock()
+        self._meanwhile: list[Intent] | None = None
         self._early: dict[tuple[str, str], list[OrderReport | Execution]] = {}
         self._told: set[tuple[str, UUID | None]] = set()
 
@@ -79,9 +80,14 @@ class Keeper:
             )
         return lease
 
+    @property
+    def is_entitled(self) -> bool:
+        """Whether the lease holds."""
+        return self._leases() is not None
+
     def alarm(self, code: str, words: str, intent_id: UUID | None = None) -> None:
         """Tell a person, once for each code and intent; whoever lost the account tells nothing."""
-        if (code, intent_id) in self._told or self._leases() is None:
+        if (code, intent_id) in self._told or not self.is_entitled:
             return
         self._told.add((code, intent_id))
         self.counts.alarms += 1
@@ -95,11 +101,17 @@ class Keeper:
     async def load(self) -> None:
         """Read the account from the store, at the start or where the image may be behind."""
         async with self._lock:
+            self._meanwhile = []
             book = await self._store.load(self.account)
+            meanwhile, self._meanwhile = self._meanwhile, None
             if hasattr(self, "image"):
                 self.image.take(book)
             else:
                 self.image = Image(book)
+            for intent in meanwhile:
+                # Committed in a batch of others' after the store was read.
+                if intent.intent_id not in self.image.intents:
+                    self.image.add(intent)
         for intent_id in list(self.image.attempts):
             self.news(intent_id)
 
@@ -115,6 +127,8 @@ class Keeper:
         for commit, result in zip(commits, placed, strict=True):
             if result.kind == "committed":
                 self.image.add(commit.intent)
+                if self._meanwhile is not None:
+                    self._meanwhile.append(commit.intent)
 
     async def begin(self, order: Order) -> bool:
         """Write an attempt before it is sent; False where the image was behind."""
@@ -194,7 +208,10 @@ class Keeper:
         """Block the account, or let it go on, where that is news."""
         account = self.image.account
         if reason is not None and account.state == "blocked":
-            return
+            is_graver = reason.startswith("fills_differ:")
+            if not is_graver or (account.state_reason or "").startswith("fills_differ:"):
+                # Books that agree again lift other blocks; this one needs a person.
+                return
         self.lease()
         async with self._lock:
             await self._store.block_account(self.account, reason, self.clock.now())

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from candela.brokers.port import CredentialsDead, NoInformation
+from candela.brokers.port import CredentialsDead, NoInformation, NoRoom
 from candela.clock import Clock
-from candela.errors import BrokerError, RateLimited
+from candela.errors import BrokerError, NotFound, RateLimited
 from candela.orders.fence import pause_s
 from live.desk.terms import Counts, DeskTerms
 
 __all__ = ["Line"]
 
 Answer = TypeVar("Answer")
+
+_LOG = logging.getLogger(__name__)
 
 _DOWN_AFTER = 3
 _ENTRIES_YIELD_S = 0.25
@@ -83,8 +86,12 @@ class Line:
         ------
         NoInformation
             It was not answered usably.
+        NoRoom
+            It was not asked.
         CredentialsDead
             The key is refused, now or a short while ago.
+        candela.errors.NotFound
+            The venue does not list the symbol.
         """
         if self._dead_until is not None and self._clock.now() < self._dead_until:
             raise CredentialsDead(
@@ -98,13 +105,29 @@ class Line:
         except CredentialsDead:
             self.dead()
             raise
+        except NotFound:
+            raise
+        except NoRoom:
+            # Nothing was asked, so that nothing is known of the venue either.
+            self._counts.questions_without_room += 1
+            raise
         except (BrokerError, RateLimited) as error:
             # Whatever else a broker says, it was no answer to the question.
-            self._counts.questions_unanswered += 1
-            self._troubles += 1
+            self._unanswered()
             raise NoInformation(error.message, error.hint) from error
+        except Exception as fault:  # noqa: BLE001 (it says nothing of the question)
+            # A mistake in an adapter is no answer either, and ends nobody else's trading. Only its
+            # class is told: the text may hold what was signed.
+            self._unanswered()
+            name = type(fault).__name__
+            _LOG.error("The broker threw %s while it was asked.", name)
+            raise NoInformation(f"the broker threw {name}", "It is asked again.") from None
         self.well()
         return answer
+
+    def _unanswered(self) -> None:
+        self._counts.questions_unanswered += 1
+        self._troubles += 1
 
     async def turn(self, *, is_exit: bool, until: datetime | None) -> bool:
         """Wait for a moment at which something may be sent; exits come first.

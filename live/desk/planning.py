@@ -29,9 +29,14 @@ def planned(
     if not rules.is_trading and intent.side is Side.BUY:
         return f"{intent.symbol} is not trading"
     quantity = floored(intent.quantity, rules.lot)
+    if rules.maximum_quantity > 0:
+        # What stays of an exit is owed still, and sold next.
+        quantity = min(quantity, floored(rules.maximum_quantity, rules.lot))
     price = intent.price
     if price is not None:
         price = (floored if intent.side is Side.BUY else ceiled)(price, rules.tick)
+        if price <= 0:
+            return f"{intent.price} is below the least price of {intent.symbol}"
     if quantity <= 0 or quantity < rules.minimum_quantity:
         return f"{intent.quantity} is below the least quantity of {intent.symbol}"
     reference = price or intent.reference_price

@@ -34,7 +34,16 @@ class DeskTerms:
     Parameters
     ----------
     reconcile_s
-        Between two comparisons with the venue.
+        Between two looks at what is believed open.
+    whole_s
+        At most between two comparisons of the whole account.
+    sweep_s
+        At most between two readings of all executions; in between they are read where balances do
+        not agree.
+    gap_s, quiet_s
+        At least between two comparisons of the whole that fills ask for, and from the last fill.
+    spread_s
+        Over how long the comparisons after a reconnection are spread.
     overlap_s
         How far back of the last complete reading executions are read again: more than any lag of
         the venue's answers and any difference of clocks.
@@ -50,6 +59,11 @@ class DeskTerms:
     """
 
     reconcile_s: float = 30.0
+    whole_s: float = 300.0
+    sweep_s: float = 1_800.0
+    gap_s: float = 180.0
+    quiet_s: float = 10.0
+    spread_s: float = 120.0
     overlap_s: float = 180.0
     settle_s: float = 60.0
     dead_key_s: float = 300.0
@@ -80,7 +94,9 @@ Leases: TypeAlias = Callable[[], Lease | None]
 OnBooked: TypeAlias = Callable[[Booked], None]
 OnAlarm: TypeAlias = Callable[[Alarm], None]
 
-_EDGES = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 300.0)
+# Close together where a fence is over.
+_FENCES = (12.0, 12.5, 13.0, 14.0, 14.25, 14.5, 14.75, 15.0, 16.0)
+_EDGES = (0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, *_FENCES, 20.0, 30.0, 60.0, 300.0)
 
 
 @dataclass(slots=True)
@@ -89,6 +105,8 @@ class Counts:
 
     Parameters
     ----------
+    looks, reconciles, sweeps
+        Rounds over what is believed open, over the whole, and those that read all executions.
     resolved
         Of attempts whose answer was lost: how many were resolved within so many seconds.
     """
@@ -101,11 +119,14 @@ class Counts:
     throttled: int = 0
     fills: int = 0
     late_fills: int = 0
+    looks: int = 0
     reconciles: int = 0
+    sweeps: int = 0
     adopted: int = 0
     lapsed: int = 0
     alarms: int = 0
     questions_unanswered: int = 0
+    questions_without_room: int = 0
     resolved: dict[float, int] = field(default_factory=dict[float, int])
 
     def note_resolved(self, seconds: float) -> None:

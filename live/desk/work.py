@@ -59,6 +59,7 @@ class Work:
         self._tries = 0
         self._inquiry = Inquiry(keeper, broker, line)
         self._is_refreshed = False
+        self._cancels: dict[str, datetime] = {}
         self._canceled_at: datetime | None = None
 
     def wake(self) -> None:
@@ -195,6 +196,7 @@ class Work:
             await self._bury()
         else:
             counts.unknown += 1
+            self._inquiry.signed(order.client_id, outcome.signed_at)
             self._line.trouble()
             await keeper.change(order, OrderState.UNKNOWN, reason)
 
@@ -220,6 +222,7 @@ class Work:
             pause_s = (intent.valid_until - self._clock.now()).total_seconds()
         if not await self._nap.sleep(pause_s) and order.kind in _AT_ONCE:
             await self._look(order)
+            self._tell_stuck(order, "unresolved", "it was accepted and does not end")
 
     def _shall_end(self, order: Order, intent: Intent | None) -> bool:
         if self.wants_cancel:
@@ -246,11 +249,8 @@ class Work:
     def _until_next(self, order: Order) -> float:
         """Return the pause before asking again, with one question right behind the fence."""
         pause_s = self._pause()
-        if order.fence_at is not None:
-            left_s = (order.fence_at - self._clock.now()).total_seconds()
-            if 0 < left_s < pause_s:
-                return left_s + 0.001
-        return pause_s
+        left_s = (self._inquiry.fence_at(order) - self._clock.now()).total_seconds()
+        return left_s + 0.001 if 0 < left_s < pause_s else pause_s
 
     async def _look(self, order: Order) -> bool:
         """Ask for an order that was accepted; False where the venue does not know it now."""
@@ -273,6 +273,8 @@ class Work:
         if order.state is OrderState.OPEN:
             await self._keeper.change(order, OrderState.CANCELING)
         now = self._clock.now()
+        # Each further request would move a fence behind the last one on, for ever.
+        began_at = self._cancels.setdefault(order.client_id, now)
         is_due = (
             self._canceled_at is None
             or (now - self._canceled_at).total_seconds() >= _CANCEL_AGAIN_S
@@ -289,7 +291,7 @@ class Work:
                 self._line.dead()
             # REFUSED is news: there was nothing to cancel, and the question says what became of it.
         is_known = await self._look(order)
-        if not is_known and await self._inquiry.is_gone(order, self._canceled_at or now):
+        if not is_known and await self._inquiry.is_gone(order, began_at):
             await self._keeper.change(
                 order, OrderState.CANCELED, "canceled, and not known to the venue any more"
             )

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+from candela.brokers.paper import CostsOf
 from candela.brokers.port import SpotBroker
+from candela.fills.model import Costs
+from candela.ids import is_ours
 from candela.money import EXACT, ZERO
-from candela.orders.records import Account
+from candela.orders.records import Account, AccountBook
 from candela.orders.words import InstrumentRules, Side
 from candela.plans import Entitlements, Subscription, plan_named
 from candela.risk.facts import Halt
 from candela.risk.hours import day_bounds, trading_day
 from live.bots.runner import BotRunner
+from live.bots.shielding import is_shield
 from live.bots.surroundings import AccountFacts, TenantFacts
 from live.desk.desk import AccountDesk
 from live.executor.rows import HaltRow
@@ -53,7 +57,9 @@ class AccountWork:
         for intent in book.intents:
             if intent.state.is_final or intent.bot_id is None:
                 continue
-            if intent.side is Side.SELL:
+            if is_shield(intent):
+                facts.shields[intent.bot_id] = intent.intent_id
+            elif intent.side is Side.SELL:
                 facts.exiting.add(intent.bot_id)
             else:
                 amount = held.get(intent.intent_id, ZERO)
@@ -69,9 +75,11 @@ class TenantWork:
     ----------
     buys
         Instants at which anything was bought in about the last day.
+    costs
+        What trading costs each bot on paper.
     """
 
-    __slots__ = ("_buys", "accounts", "halts", "plan", "runners", "shard", "subscription",
+    __slots__ = ("_buys", "accounts", "costs", "halts", "plan", "runners", "shard", "subscription",
                  "tenant_id", "zone")  # fmt: skip
 
     def __init__(
@@ -89,12 +97,35 @@ class TenantWork:
         self.plan: Entitlements = plan_named(subscription.plan)
         self.accounts: dict[UUID, AccountWork] = {}
         self.runners: dict[UUID, BotRunner] = {}
+        self.costs: dict[UUID, Costs] = {}
         self.halts: tuple[HaltRow, ...] = ()
         self._buys = deque(sorted(buys))
 
     def bought(self, at: datetime) -> None:
         """Count a purchase that was committed."""
         self._buys.append(at)
+
+    def costs_of(self, book: AccountBook) -> CostsOf:
+        """Return what tells the costs of an account's orders; None for orders by hand.
+
+        Parameters
+        ----------
+        book
+            As the account begins: its desk is asked for what was committed since.
+        """
+        bots = {intent.intent_id: intent.bot_id for intent in book.intents}
+
+        def costs(client_id: str) -> Costs | None:
+            known = is_ours(client_id)
+            if known is None:
+                return None
+            bot_id = bots.get(known[0])
+            work = self.accounts.get(book.account.key.account_id)
+            if bot_id is None and work is not None:
+                bot_id = work.desk.bot_of(known[0])
+            return None if bot_id is None else self.costs.get(bot_id)
+
+        return costs
 
     def subscribe(self, subscription: Subscription) -> None:
         """Take over another plan, or how the plan stands."""

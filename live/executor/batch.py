@@ -138,7 +138,7 @@ class Batch:
             definition_id=runner.definition_id,
             symbol=runner.symbol,
             bar_at=bar.bar_at,
-            leg="entry" if action == "enter" else f"leg-{runner.position.legs + 1}",
+            leg="entry" if action == "enter" else "leg",
             action=action,
             outcome="refused",
             decided_by=gate.name,
@@ -206,6 +206,11 @@ class Batch:
         if facts[1].pending.get(runner.bot_id, ZERO) > 0:
             # What is still being bought must not outlive the exit.
             self._cancel_entries(account, runner)
+        stop = facts[1].shields.get(runner.bot_id)
+        if stop is not None:
+            # Proved gone first, or what is held could be sold twice.
+            runner.shield = None
+            account.desk.cancel_intent(stop)
         what = leave(runner, owed, Market(rules, quote, close), facts[1], facts[0])
         if what is None:
             return

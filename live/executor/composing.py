@@ -18,6 +18,7 @@ from live.executor.bet_brokers import PaperBets
 from live.executor.betting import Betting
 from live.executor.crew import Crew, Tools
 from live.executor.fanout import FanOut
+from live.executor.inheriting import host_name
 from live.executor.looking import Looking
 from live.executor.process import Executor, Parts
 from live.executor.roster import Roster
@@ -102,7 +103,7 @@ def compose(makings: Makings) -> tuple[Executor, Parts]:
     told: dict[str, Callable[[], Mapping[str, Any]]] = {}
     keeper = LeaseKeeper(
         leases,
-        Owner(name, socket.gethostname(), os.getpid()),
+        Owner(name, host_name(), os.getpid()),
         term_s=makings.term_s,
         on_gained=executor.gained,
         on_lost=executor.lost,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
+from candela.brokers.paper import CostsOf
 from candela.brokers.port import NoInformation, SpotBroker
 from candela.clock import Clock
 from candela.errors import CandelaError
-from candela.fills.model import Costs
 from candela.ids import new_id
 from candela.market.timeframe import Timeframe
 from candela.orders.records import Account, AccountBook
@@ -41,8 +42,13 @@ _BLOCKED: Final = "blocked"
 class Brokers(Protocol):
     """Opens the broker of an account, its key opened in memory alone."""
 
-    async def open(self, account: Account, book: AccountBook, costs: Costs | None) -> SpotBroker:
+    async def open(self, account: Account, book: AccountBook, costs_of: CostsOf) -> SpotBroker:
         """Return the broker.
+
+        Parameters
+        ----------
+        costs_of
+            Of the orders of a paper account, each bot's its own.
 
         Raises
         ------
@@ -153,20 +159,18 @@ class Crew:
         opening: list[AccountWork] = []
         rows: list[tuple[TenantWork, BotLoaded]] = []
 
-        async def opened(tenant: TenantWork, account: Account, costs: Costs | None) -> None:
+        async def opened(tenant: TenantWork, account: Account) -> None:
             async with turns:
-                work = await self._open(tenant, account, costs)
+                work = await self._open(tenant, account)
             if work is not None:
                 opening.append(work)
 
         jobs: list[asyncio.Task[None]] = []
         for one in loaded:
             tenant = self._tenant(one)
-            costs = self._costs(one.bots)
             for account in one.accounts:
                 if account.key.account_id not in tenant.accounts and account.kind == "spot":
-                    of_bots = costs.get(account.key.account_id)
-                    jobs.append(asyncio.create_task(opened(tenant, account, of_bots)))
+                    jobs.append(asyncio.create_task(opened(tenant, account)))
                 elif account.kind == "fixed_payout" and self.fanout.betting is not None:
                     jobs.append(asyncio.create_task(self.fanout.betting.open(tenant, account)))
             rows += [(tenant, bot) for bot in one.bots]
@@ -182,25 +186,16 @@ class Crew:
             self.tenants[one.tenant_id] = tenant
         tenant.subscribe(one.subscription)
         tenant.halts = one.halts
+        for bot in one.bots:
+            with suppress(CandelaError):  # said of the bot itself when it is put to work
+                tenant.costs[bot.bot_id] = self._configs.read(bot.config).costs
         return tenant
 
-    def _costs(self, bots: Iterable[BotLoaded]) -> dict[UUID, Costs]:
-        found: dict[UUID, Costs] = {}
-        for bot in bots:
-            try:
-                config = self._configs.read(bot.config)
-            except CandelaError:
-                continue  # said of the bot itself when it is put to work
-            found.setdefault(bot.account.account_id, config.costs)
-        return found
-
-    async def _open(
-        self, tenant: TenantWork, account: Account, costs: Costs | None
-    ) -> AccountWork | None:
+    async def _open(self, tenant: TenantWork, account: Account) -> AccountWork | None:
         tools, shard = self.tools, tenant.shard
         try:
             book = await tools.store.load(account.key)
-            broker = await tools.brokers.open(account, book, costs)
+            broker = await tools.brokers.open(account, book, tenant.costs_of(book))
         except NoInformation as error:
             _LOG.warning("account %s waits: %s", account.key.account_id, error.message)
             return None
@@ -216,12 +211,16 @@ class Crew:
         desk.on_booked(lambda booked: self._booked(tenant, work, booked))
         desk.on_alarm(lambda alarm: self._alarmed(tenant, work, alarm))
         desk.on_end(lambda failure: self._ended(shard, failure))
-        await desk.start()
-        if shard in self._lost:
-            await self._close(work)
-            return None
-        tenant.accounts[account.key.account_id] = work
-        return work
+        try:
+            await desk.start()
+            if shard not in self._lost:
+                tenant.accounts[account.key.account_id] = work
+                return work
+        finally:
+            if tenant.accounts.get(account.key.account_id) is not work:
+                # Also where the process ends meanwhile: nobody else knows of it.
+                await self._close(work)
+        return None
 
     async def _ready(self, work: AccountWork) -> None:
         try:

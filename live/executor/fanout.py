@@ -227,6 +227,8 @@ class FanOut:
             if is_inside and not (guard.follows and quote.bid > guard.protection.best):
                 continue
             due = guard.due(quote)
+            if due is not None and due.reason in _STOPS and _is_covered(runner, quote):
+                continue
             if due is not None:
                 batch.due(tenant, runner, due, quote)
             elif guard.follows:
@@ -293,3 +295,11 @@ class FanOut:
         if bar.status == "failed":
             _LOG.warning("definition %s cannot be evaluated", bar.definition_id)
             self._on_broken(bots, "its strategy failed")
+
+
+_STOPS: Final = frozenset({"stop", "trailing"})
+
+
+def _is_covered(runner: BotRunner, quote: Quote) -> bool:
+    """Return whether the venue itself sells here, by a stop that rests."""
+    return runner.shield is not None and runner.shield.covers(quote.bid)

@@ -114,12 +114,12 @@ class Looking:
     async def _request(self, request: OrderRequestRow) -> None:
         crew = self._crew
         now = crew.tools.clock.now()
+        if await crew.tools.roster.has_intent(request):
+            # Committed by an executor that died before it could say so, however long ago.
+            await self._answer(request, "taken", None)
+            return
         if request.valid_until is not None and now >= request.valid_until:
             await self._answer(request, "lapsed", "no executor took it in time")
-            return
-        if await crew.tools.roster.has_intent(request):
-            # Committed by an executor that died before it could say so.
-            await self._answer(request, "taken", None)
             return
         account_id = request.account.account_id
         tenant = crew.tenants.get(request.tenant_id)
@@ -154,6 +154,11 @@ class Looking:
         for position in account.desk.book.positions:
             if position.symbol.split("/", 1)[0] == rules.base:
                 held -= position.quantity + position.dust
+        shields = facts[1].shields.values()
+        for reservation in account.desk.book.reservations:
+            if reservation.intent_id in shields and reservation.ccy == rules.base:
+                # Of what a bot holds, which was taken off just now.
+                held += reservation.amount
         order = ManualOrder(request, rules, quote, max(held, ZERO))
         what, words = manual_order(order, facts[1], facts[0])
         batch.ordered.append(Ordered(tenant, account, None, what))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from candela.bots.market import usd_per
 from candela.money import ZERO, floored
 from candela.orders.records import Decision, Intent, PositionTerms, Reservation
 from candela.orders.words import InstrumentRules, IntentSource, OrderKind, Quote, Side
@@ -13,7 +14,7 @@ from candela.risk.facts import EntryRequest, ExitRequest, RiskFacts
 from candela.risk.judge import Verdict, judge
 from candela.risk.limits import RiskLimits
 from live.bots.sizing import EntrySize, reserve_of
-from live.bots.surroundings import AccountFacts, TenantFacts, usd_worth
+from live.bots.surroundings import AccountFacts, TenantFacts
 from live.executor.rows import OrderRequestRow
 from live.store.port import Commit
 
@@ -142,7 +143,7 @@ def _verdict(
         rules=rules,
         valid_until=request.valid_until,
         fee_in_base_ratio=rules.taker_fee,
-        usd_per_ccy=usd_worth(rules.quote),
+        usd_per_ccy=usd_per(rules.quote),
     )
     facts = RiskFacts(
         zone=tenant.zone,

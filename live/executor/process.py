@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from candela.errors import CandelaError
 from candela.market.instrument import Instrument
+from candela.venues.door import load_library
 from live.bots.runner import BotRunner
 from live.bots.sizing import warm_up
 from live.executor.accounts import TenantWork
@@ -135,7 +137,9 @@ class Executor:
     async def run(self, parts: Parts) -> int:
         """Run until stopped; return the exit code of the process."""
         self._parts = parts
-        # Before any lease: what is compiled for seconds must not stand in the way of a renewal.
+        # Before any lease: what is loaded or compiled for seconds would hold up
+        # renewals, and answers that came in time would seem late.
+        await asyncio.to_thread(load_library, has_streams=True)
         await asyncio.to_thread(warm_up)
         self.address = await parts.endpoint.start()
         self.listening.set()
@@ -227,6 +231,7 @@ class Executor:
             _LOG.info("%d parts taken over with %d bots", len(shards), len(begun))
             self._follow(parts)
             await self._catch_up(parts, begun)
+            _settle_memory()
 
     async def _catch_up(self, parts: Parts, runners: list[BotRunner]) -> None:
         """Tell bots that begin what is still worth something of what was said before."""
@@ -294,6 +299,16 @@ class Executor:
 
 
 _HEARING: Final = frozenset({"signals", "wanted", "looking", "rounds", "quotes", "parts"})
+
+
+def _settle_memory() -> None:
+    """Let the collector look no more at what stays: a pass over many bots stops all for a second.
+
+    What was let go of since the last time is found first.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _unexpected(failure: BaseException) -> BaseException | None:

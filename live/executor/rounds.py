@@ -14,6 +14,7 @@ from live.executor.batch import Batch
 from live.executor.crew import Crew
 from live.executor.rows import BotSaid
 from live.executor.settling import Settler
+from live.executor.shields import Shields
 from live.journal.journal import JournalEvent
 
 __all__ = ["Rounds"]
@@ -29,6 +30,7 @@ class Rounds:
     def __init__(self, crew: Crew, settler: Settler) -> None:
         self._crew = crew
         self._settler = settler
+        self._shields = Shields(crew.tools.journal)
         self._stopping: dict[UUID, datetime] = {}
 
     async def go(self) -> None:
@@ -53,6 +55,8 @@ class Rounds:
                     ended.append((tenant, runner, reason))
             elif self._stopping:
                 self._stopping.pop(runner.bot_id, None)
+            if runner.config.protect_at_venue:
+                self._shields.look(batch, tenant, runner)
             if runner.owed is not None:
                 self._owed(batch, tenant, runner)
         await self._settler.settle(batch)
@@ -124,6 +128,7 @@ class Rounds:
         self, tenant: TenantWork, runner: BotRunner, reason: str, said: list[BotSaid]
     ) -> None:
         self._stopping.pop(runner.bot_id, None)
+        self._shields.forget(runner.bot_id)
         self._crew.fanout.remove(runner)
         tenant.runners.pop(runner.bot_id, None)
         runner.state = "stopped"

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from candela.clock import Clock
 from candela.orders.records import Decision
@@ -20,6 +20,7 @@ __all__ = ["Settler"]
 
 _PART: Final = 500
 """Intents of one transaction: more would hold locks for longer than others should wait."""
+_Written: TypeAlias = tuple[Sequence[tuple[Ordered, Commit]], Sequence[Placed]]
 
 
 class Settler:
@@ -58,35 +59,37 @@ class Settler:
         by_shard: dict[int, list[Ordered]] = defaultdict(list)
         for ordered in batch.ordered:
             by_shard[ordered.tenant.shard].append(ordered)
-        done = await asyncio.gather(
+        written = await asyncio.gather(
             *(self._shard(shard, ordered) for shard, ordered in by_shard.items())
         )
-        committed = sum(done)
+        # Sent only now: an order on its way would hold up what is still to be written.
+        committed = sum(self._take(part, placed) for parts in written for part, placed in parts)
         if closed_at is not None and committed:
             lag = (self._clock.now() - closed_at) / timedelta(seconds=1)
             self._figures.lag.add(max(lag, 0.0), committed)
         return committed
 
-    async def _shard(self, shard: int, ordered: Sequence[Ordered]) -> int:
+    async def _shard(self, shard: int, ordered: Sequence[Ordered]) -> list[_Written]:
+        """Write what one part ordered; return its intents with what became of them."""
         lease = self._leases(shard)
         if lease is None:
-            return 0
-        committed = 0
+            return []
+        written: list[_Written] = []
         intents = [(one, one.what) for one in ordered if isinstance(one.what, Commit)]
         refused = [(one, one.what) for one in ordered if isinstance(one.what, Decision)]
         try:
             for start in range(0, len(intents), _PART):
                 part = intents[start : start + _PART]
                 placed = await self._store.commit(lease, [what for _, what in part])
-                committed += self._take(part, placed)
+                written.append((part, placed))
             if refused:
                 await self._store.decide(lease, [what for _, what in refused])
         except LeaseLost:
             self._on_lost(shard)
-            return committed
+            return written
         for one, decision in refused:
             self._refused(one, decision)
-        return committed
+        return written
 
     def _take(self, part: Sequence[tuple[Ordered, Commit]], placed: Sequence[Placed]) -> int:
         """Hand what was committed to its desk, all of a desk at once, so that exits go first."""

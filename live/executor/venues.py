@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from candela.brokers.keys import VenueKey
 from candela.brokers.opening import VenueBrokers
-from candela.brokers.paper import PaperMarket, PaperVenue
+from candela.brokers.paper import CostsOf, PaperMarket, PaperVenue
 from candela.brokers.port import SpotBroker
 from candela.brokers.spot import VenueBroker
 from candela.clock import Clock
 from candela.db.connect import Database, Role
 from candela.desk.secrets import open_secret
 from candela.desk.session import tenant_session
-from candela.fills.model import Costs
 from candela.orders.records import Account, AccountBook
 from candela.orders.words import InstrumentRules, Quote
 from candela.vault.credential import Credential
@@ -130,10 +129,10 @@ class Venues:
         self._public: list[PublicMarket] = []
         self._opened: list[VenueKey] = []
 
-    async def open(self, account: Account, book: AccountBook, costs: Costs | None) -> SpotBroker:
+    async def open(self, account: Account, book: AccountBook, costs_of: CostsOf) -> SpotBroker:
         """Return the broker of an account; of a paper account with what our ledger says of it."""
         if account.mode == "paper":
-            broker = self.paper(account.venue).open(costs=costs)
+            broker = self.paper(account.venue).open(costs_of=costs_of)
             await broker.restore(book.orders, book.balances)
             return broker
         key = await self._keys.key_of(account)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from candela.venues.server_clock import CLOSE_MARGIN
+from live.signals.age import oldest_age
 
 if TYPE_CHECKING:
     from live.signals.definitions import SeriesKey
@@ -14,14 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["GRACE", "SeriesProgress", "is_fresh"]
 
 GRACE: Final = timedelta(seconds=8)
-"""How long after its close a bar is waited for before it is told as missing."""
+"""How long after its close the venue is given before a bar that it lacks is told as missing."""
 _REREAD: Final = 2
-_LEAST_AGE: Final = timedelta(seconds=5)
+# Longer than another executor takes to go on where one was killed.
+_TAKEOVER: Final = timedelta(seconds=60)
 
 
 def is_fresh(close_at: datetime, length: timedelta, now: datetime) -> bool:
-    """Whether a bar that closed then may still be decided on."""
-    return now - close_at <= max(_LEAST_AGE, length / 2)
+    """Whether a series may begin with the bar that closed then."""
+    return now - close_at <= max(_TAKEOVER, length / 2)
 
 
 @dataclass(slots=True)
@@ -34,11 +36,17 @@ class SeriesProgress:
         Start of the first bar that was not told of.
     unread_from
         Start of the first bar that the venue has not answered for.
+    asked_at
+        When it was asked last, by its own time, of the times that it answered.
+    is_refused
+        Whether it said that it has nothing of the series.
     """
 
     series: SeriesKey
     next_at: datetime
     unread_from: datetime
+    asked_at: datetime | None = None
+    is_refused: bool = False
 
     @classmethod
     def begin(cls, series: SeriesKey, now: datetime) -> SeriesProgress:
@@ -73,10 +81,25 @@ class SeriesProgress:
         self.unread_from = max(self.unread_from, covered_to)
         self.next_at = max(self.next_at, covered_to)
 
-    def overdue(self, now: datetime) -> datetime | None:
-        """Return the bar that is not waited for any longer, and wait for the one after it."""
-        if now < self.next_at + self.series[1].delta + GRACE:
+    def asked(self, at: datetime) -> None:
+        """Note that a question that was put then, by the venue's time, was answered."""
+        self.asked_at = at if self.asked_at is None else max(self.asked_at, at)
+        self.is_refused = False
+
+    def overdue(self, now: datetime) -> tuple[datetime, Literal["missing", "stale"]] | None:
+        """Return the bar that is not waited for any longer, and wait for the one after it.
+
+        Missing is what the venue was asked for when it had had time enough, and does not have. One
+        that nobody could ask for is waited for until it is too old to be decided on, then stale.
+        """
+        at, length = self.next_at, self.series[1].delta
+        enough = at + length + GRACE
+        latest = now if self.is_refused else self.asked_at
+        if latest is not None and latest >= enough:
+            why: Literal["missing", "stale"] = "missing"
+        elif now >= max(enough, at + length + oldest_age(length)):
+            why = "stale"
+        else:
             return None
-        at = self.next_at
-        self.next_at = at + self.series[1].delta
-        return at
+        self.next_at = at + length
+        return at, why

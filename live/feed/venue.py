@@ -123,9 +123,8 @@ class VenueFeed:
         for series, progress in list(self._series.items()):
             overdue = progress.overdue(now)
             if overdue is not None:
-                status = "stale" if self.is_down else "missing"
                 async with self._writing:
-                    told = await asyncio.to_thread(writer.tell, *series, {overdue: status})
+                    told = await asyncio.to_thread(writer.tell, *series, dict([overdue]))
                 await self._publisher.publish(told.events)
             is_due = now >= progress.due_at() or progress.unread_from < progress.next_at
             is_free = series not in self._tasks and self._retry_at.get(series, 0.0) <= loop.time()
@@ -162,11 +161,12 @@ class VenueFeed:
                 should_stop=lambda: self._is_ending,
             )
 
+        is_refused = False
         try:
             await self._set_clock()
             await asyncio.to_thread(fetch)
         except CandelaError as error:
-            self._failed(series, error)
+            is_refused = self._failed(series, error)
             # Its live bars are wanted all the same: stored ones may do for a warm-up.
         else:
             self._answered()
@@ -174,6 +174,7 @@ class VenueFeed:
             self._backlog.pop(series, None)
         if series in self._wanted and series not in self._series:
             self._series[series] = SeriesProgress.begin(series, self._now())
+            self._series[series].is_refused = is_refused
 
     async def _read(self, progress: SeriesProgress, writer: BarWriter) -> None:
         series = progress.series
@@ -181,7 +182,8 @@ class VenueFeed:
         loop = asyncio.get_running_loop()
         try:
             await self._set_clock()
-            since, until = progress.span(self._now())
+            asked_at = self._now()
+            since, until = progress.span(asked_at)
             if since >= until:
                 self._retry_at[series] = loop.time() + _TICK_S
                 return
@@ -198,9 +200,10 @@ class VenueFeed:
                     self._client.candles, instrument.symbol, timeframe, since, until, count
                 )
         except CandelaError as error:
-            self._failed(series, error)
+            progress.is_refused = self._failed(series, error)
             return
         self._answered()
+        progress.asked(asked_at)
         covered_to = _covered_to(page, timeframe.delta, until)
         if covered_to is None or covered_to <= progress.unread_from:
             is_given_up = progress.unread_from < progress.next_at
@@ -220,18 +223,20 @@ class VenueFeed:
         self._failures = 0
         self.answered_at = self._clock.now()
 
-    def _failed(self, series: SeriesKey, error: CandelaError) -> None:
+    def _failed(self, series: SeriesKey, error: CandelaError) -> bool:
+        """Put the next try off; whether the venue said that it has nothing of the series."""
         loop = asyncio.get_running_loop()
         if not error.retryable:
             # Delisted, say: this series gets no bars, and the venue is none the worse for it.
             self._retry_at[series] = loop.time() + _REFUSED_S
             _LOG.warning("%s %s gets no bars: %s", *series, error)
-            return
+            return True
         self._failures += 1
         wait_s = _PATIENCE.wait_s(self._failures)
         self._retry_at[series] = loop.time() + wait_s
         if self._failures == 1:
             _LOG.warning("%s gives no bars for now: %s", self.venue, error)
+        return False
 
 
 def _covered_to(page: CandlePage, length: timedelta, until: datetime) -> datetime | None:

@@ -21,13 +21,16 @@ Place: TypeAlias = tuple[Kind, int]
 PARTS: Final[Mapping[Kind, int]] = {"trade": 64, "signals": 8, "feed": 8}
 """How many parts of each kind there are."""
 
+# Whoever was taken for dead and beats is alive, and counts again.
 _BEAT: Final = """
 INSERT INTO live.executors AS e (executor, host, pid, started_at, seen_at, stopped_at, figures)
 SELECT %s, %s, %s, clock_timestamp(), clock_timestamp(), CASE WHEN %s THEN clock_timestamp() END, %s
 ON CONFLICT (executor) DO UPDATE
 SET
-    seen_at = excluded.seen_at, stopped_at = coalesce(e.stopped_at, excluded.stopped_at),
-    figures = excluded.figures
+    seen_at = excluded.seen_at, figures = excluded.figures,
+    stopped_at = CASE
+        WHEN excluded.stopped_at IS NOT NULL THEN coalesce(e.stopped_at, excluded.stopped_at)
+    END
 """
 # Only what has not run out: once it has, others may have taken it and given it back.
 _RENEW: Final = """

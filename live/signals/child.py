@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 import tempfile
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ class Evaluations:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._loaded: dict[tuple[str, str], Strategy[Any]] = {}
         self._known: dict[str, tuple[Strategy[Any], Parameters]] = {}
 
     def define(self, told: dict[str, Any]) -> None:
@@ -52,6 +53,14 @@ class Evaluations:
         CandelaError
             It cannot be loaded, is not pure, or the parameters are refused.
         """
+        key = (told["strategy"], told["source_digest"])
+        # One text stands behind many definitions, which differ in their parameters.
+        found = self._loaded.get(key)
+        if found is None:
+            found = self._loaded[key] = self._load(told)
+        self._known[told["definition_id"]] = (found, found.with_values(told["parameters"]))
+
+    def _load(self, told: dict[str, Any]) -> Strategy[Any]:
         if told["source"] is None:
             found = registry.find(told["strategy"])
         else:
@@ -61,7 +70,7 @@ class Evaluations:
         if found.source_digest != told["source_digest"]:
             message = f"The text of {told['strategy']} is not the one that was registered."
             raise StrategyFailed(message, "It changed with an update: start its bots again.")
-        self._known[told["definition_id"]] = (found, found.with_values(told["parameters"]))
+        return found
 
     def bars_of(self, series: Sequence[SeriesRows], rows: int, others: Sequence[str]) -> Bars:
         """Return the last rows of the first series with others on their times."""
@@ -152,4 +161,6 @@ def _size() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    # Its executor was killed: nobody is left to be told anything.
+    with suppress(BrokenPipeError):
+        main()

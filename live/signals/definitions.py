@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from candela.bots.definition import LONGEST_WARM_UP
 from candela.errors import StrategyError
 from candela.market.instrument import Instrument
 from candela.market.timeframe import Timeframe
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from candela.bots.definition import Definition
 
 __all__ = [
-    "LONGEST",
     "SIGNAL_SHARDS",
     "Registered",
     "SeriesKey",
@@ -34,8 +34,6 @@ __all__ = [
 
 SIGNAL_SHARDS: Final = 8
 """Parts into which definitions are divided, by their id."""
-LONGEST: Final = 50_000
-"""Bars of warm-up that a live definition may need."""
 
 SeriesKey = tuple[Instrument, Timeframe]
 
@@ -106,9 +104,11 @@ async def register(connection: psycopg.AsyncConnection, definition: Definition) 
     WarmUpTooLong
         It needs more bars than live evaluation keeps, or all bars since the first.
     """
-    if definition.warm_up > LONGEST:
+    if definition.warm_up > LONGEST_WARM_UP:
         message = f"{definition.strategy} needs {definition.warm_up:,} bars before its newest one."
-        hint = f"Live, at most {LONGEST:,} are kept: what needs all bars since the first would"
+        hint = (
+            f"Live, at most {LONGEST_WARM_UP:,} are kept: what needs all bars since the first would"
+        )
         raise WarmUpTooLong(message, f"{hint} depend on where they happen to begin.")
     await connection.execute(
         _REGISTER,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import psycopg
@@ -15,6 +15,7 @@ from candela.db.connect import Role
 from candela.market.digest import digest_of_candles
 from candela.market.instrument import Instrument
 from candela.market.timeframe import Timeframe
+from live.signals.age import oldest_age
 from live.signals.definitions import registered, shard_of_definition, wanted_definitions
 from live.signals.evaluator import Evaluator, Job
 from live.signals.history import History
@@ -41,7 +42,7 @@ _SMALLEST: Final = 256
 # How long a definition waits for the bars of the other instruments that it reads.
 _OTHERS_S: Final = 5.0
 _REMEMBERED: Final = 4_096
-_LEAST_AGE: Final = timedelta(seconds=5)
+_TAKEOVER_S: Final = 0.5
 _OF_BAR: Final[dict[str, SignalStatus]] = {
     "missing": "missing_bar",
     "quarantined": "quarantined_bar",
@@ -83,6 +84,11 @@ class Bar:
         """Instrument and timeframe."""
         return self.instrument, self.timeframe
 
+    def is_old(self, now: datetime) -> bool:
+        """Whether nothing may be decided on it any more."""
+        length = self.timeframe.delta
+        return now - (self.bar_at + length) > oldest_age(length)
+
 
 class SignalsWorker:
     """Evaluate the definitions of the parts that this executor holds.
@@ -120,6 +126,7 @@ class SignalsWorker:
         self._waiting: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._refresh_at = 0.0
+        self._served: set[tuple[int, int]] = set()
 
     @property
     def definitions(self) -> Mapping[str, Registered]:
@@ -136,13 +143,20 @@ class SignalsWorker:
         """
         await self.evaluator.start()
         await self._refresh()
-        async for events in self._bars.batches():
-            await self._refresh()
-            bars = [Bar.told(one.payload) for one in events]
-            await self.handle(sorted(bars, key=lambda one: one.bar_at))
-            for task in [one for one in self._waiting if one.done()]:
-                self._waiting.discard(task)
-                task.result()
+        taking_over = asyncio.create_task(self._take_over())
+        try:
+            async for events in self._bars.batches():
+                await self._refresh()
+                bars = [Bar.told(one.payload) for one in events]
+                await self.handle(sorted(bars, key=lambda one: one.bar_at))
+                for task in [one for one in self._waiting if one.done()]:
+                    self._waiting.discard(task)
+                    task.result()
+                if taking_over.done():
+                    taking_over.result()
+        finally:
+            taking_over.cancel()
+            await asyncio.gather(taking_over, return_exceptions=True)
 
     async def close(self, *, leave: bool = False) -> None:
         """End tasks, processes and connections; `leave` where this executor will not be back."""
@@ -176,8 +190,29 @@ class SignalsWorker:
             self._told[(*bar.series, bar.bar_at)] = bar
         while len(self._told) > _REMEMBERED:
             self._told.popitem(last=False)
+        await self._decide_all(bars, None)
+
+    async def take_over(self) -> None:
+        """Decide on the bars that came while nobody held the parts that came to this executor."""
+        held = {(shard, lease.epoch) for shard, lease in self._leases().items()}
+        new = {shard for shard, _ in held - self._served}
+        now = self._clock.now()
+        if new:
+            bars = [one for one in self._told.values() if not one.is_old(now)]
+            await self._decide_all(sorted(bars, key=lambda one: one.bar_at), new)
+        self._served = held
+
+    async def _take_over(self) -> None:
+        while True:
+            try:
+                await self.take_over()
+            except psycopg.OperationalError as error:
+                _LOG.warning("What others left cannot be decided now: %s", error)
+            await asyncio.sleep(_TAKEOVER_S)
+
+    async def _decide_all(self, bars: Sequence[Bar], only: set[int] | None) -> None:
         for bar in bars:
-            held = self._leases()
+            held = self._leases().keys() & only if only is not None else self._leases().keys()
             own = [
                 one
                 for one in self._definitions.values()
@@ -215,6 +250,10 @@ class SignalsWorker:
 
     def _are_told(self, definition: Registered, bar_at: datetime) -> bool:
         return all((*series, bar_at) in self._told for series in definition.needs)
+
+    def _are_stored(self, definition: Registered, bar_at: datetime) -> bool:
+        # Told of before this executor listened, they are all the same there.
+        return all(self._history(series).has(bar_at) for series in definition.needs)
 
     async def _decide(self, bar: Bar, definitions: Sequence[Registered]) -> None:
         async with self._turn:
@@ -255,15 +294,14 @@ class SignalsWorker:
             return _OF_BAR[bar.status]
         if not self._history(bar.series).has(bar.bar_at):
             return "missing_bar"
-        age = self._clock.now() - (bar.bar_at + bar.timeframe.delta)
-        return "stale_bar" if age > max(_LEAST_AGE, bar.timeframe.delta / 2) else "ok"
+        return "stale_bar" if bar.is_old(self._clock.now()) else "ok"
 
     async def _evaluate(self, bar: Bar, definitions: Sequence[Registered]) -> list[SignalRow]:
         rows: list[SignalRow] = []
         jobs: dict[str, Job] = {}
         own = self._history(bar.series).until(bar.bar_at)
         for one in definitions:
-            if not self._are_told(one, bar.bar_at):
+            if not self._are_told(one, bar.bar_at) and not self._are_stored(one, bar.bar_at):
                 rows.append(SignalRow(one.definition_id, "missing_bar", {}))
             elif len(own.time) <= one.warm_up:
                 rows.append(SignalRow(one.definition_id, "too_few_bars", {}, bars=len(own.time)))

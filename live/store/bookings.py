@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from candela.money import EXACT, ZERO
-from candela.orders.booking import Touched, book_execution
+from candela.orders.booking import Touched, book_execution, same_content
 from live.store.attempts import write_orders
 from live.store.fencing import lock_accounts
 from live.store.port import Booked, FillsDiffer
@@ -234,22 +234,12 @@ def _fresh(
         twin = fills.get(key) or fresh.get(key)
         if twin is None:
             fresh[key] = execution
-        elif not _agree(twin, execution):
+        elif not same_content(twin, execution):
             raise FillsDiffer(
                 f"trade {execution.trade_id} of {execution.symbol} came with another content",
                 "Compare the account's trades at the venue with what is booked.",
             )
     return list(fresh.values())
-
-
-def _agree(known: Fill | Execution, execution: Execution) -> bool:
-    return (
-        known.side is execution.side
-        and known.quantity == execution.quantity
-        and known.price == execution.price
-        and known.fee == execution.fee
-        and known.fee_ccy == execution.fee_ccy
-    )
 
 
 async def _write(connection: AsyncConnection[TupleRow], books: _Books, now: datetime) -> None:

@@ -76,6 +76,7 @@ INNER JOIN trading.intents AS i
     ON i.tenant_id = k.tenant_id AND i.created_at >= k.day_at AND i.side <> 'sell'
 GROUP BY k.tenant_id, k.day_at
 """
+# Gates in binary form: as text, each of their many quotes would have to be escaped in Python.
 _ADD_DECISIONS: Final = """
 INSERT INTO trading.decisions (
     tenant_id, decision_id, bot_id, definition_id, symbol, bar_at, leg, action, outcome,
@@ -83,7 +84,7 @@ INSERT INTO trading.decisions (
 )
 SELECT * FROM unnest(
     %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
-    %s::text[], %s::text[], %s::text[], %s::text[]::jsonb[], %s::timestamptz[]
+    %s::text[], %s::text[], %s::text[], %b::text[]::jsonb[], %s::timestamptz[]
 )
 """
 _ADD_DECISIONS_ONCE: Final = f"{_ADD_DECISIONS} ON CONFLICT DO NOTHING"

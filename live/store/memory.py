@@ -388,10 +388,4 @@ class _Changed:
 def _agrees(known: Fill | None, twin: Execution, execution: Execution) -> bool:
     if known is not None:
         return same_content(known, execution)
-    return twin is execution or (
-        twin.quantity == execution.quantity
-        and twin.price == execution.price
-        and twin.side is execution.side
-        and twin.fee == execution.fee
-        and twin.fee_ccy == execution.fee_ccy
-    )
+    return same_content(twin, execution)

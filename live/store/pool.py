@@ -11,6 +11,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from candela.db.connect import Database, DatabaseUnreachable, Role
+from live.store.sending import SendingConnection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -108,7 +109,7 @@ class ConnectionPool:
         if self._idle:
             return self._idle.pop()
         try:
-            made = await psycopg.AsyncConnection.connect(
+            made = await SendingConnection.connect(
                 self._database.url(self._role),
                 application_name=self._name,
                 connect_timeout=_CONNECT_TIMEOUT_S,

@@ -172,4 +172,6 @@ def _watch(pages: Pages, places: Places, output: Output) -> None:
     if servers_are_gone:
         output.note("The database server was stopped, so Dagster's pages stop too.")
     else:
-        output.note("Stopping Dagster's pages; the servers go on, `candela down` stops them.")
+        output.note(
+            "Stopping Dagster's pages and the paper bot; `candela down` stops the servers too."
+        )

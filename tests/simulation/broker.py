@@ -26,13 +26,12 @@ from candela.orders.words import (
     Quote,
     VenueOrderState,
 )
-from tests.simulation.faults import SENDS
 from tests.simulation.loop import VirtualClock
 from tests.simulation.venue import RULES, SimulatedVenue, VenueOrder
 
 __all__ = ["Network", "SimulatedBroker"]
 
-FENCE_S = 15.0  # ten seconds of the engine, five of lag
+FENCE_S = 14.0  # ten seconds of the engine, three of lag, one of clock
 _TIMEOUT_S = 12.0
 
 
@@ -93,7 +92,7 @@ class SimulatedBroker:
 
     @property
     def fence_s(self) -> float:
-        """Seconds after which a send can no longer take effect unseen."""
+        """Seconds after a signature after which a send can no longer take effect unseen."""
         return FENCE_S
 
     def kill(self) -> None:
@@ -102,16 +101,20 @@ class SimulatedBroker:
 
     # --- sending ----------------------------------------------------------------------------------
 
-    async def submit(self, request: OrderRequest) -> Outcome:  # noqa: PLR0911 (one a fault)
+    async def submit(self, request: OrderRequest) -> Outcome:
         """Send one order, once."""
         await self._step()
-        if request.send_by is not None and self.clock.now() > request.send_by:
+        signed_at = self.clock.now()
+        if request.send_by is not None and signed_at > request.send_by:
             return Outcome(OutcomeKind.THROTTLED, "too late to be signed")
+        return replace(await self._sent(request), signed_at=signed_at)
+
+    async def _sent(self, request: OrderRequest) -> Outcome:
         network, random, venue = self.network, self._random, self._venue
         network.received(self, request)
         if network.is_key_dead:
             return Outcome(OutcomeKind.CREDENTIALS_DEAD, "-2015 invalid key", "-2015")
-        fault = random.choice(SENDS) if random.random() < venue.faults.send else None
+        fault = random.choice(venue.faults.ways) if random.random() < venue.faults.send else None
         if network.is_down:
             fault = "lost_after" if random.random() < 0.1 else "lost_before"
         if fault == "throttled":

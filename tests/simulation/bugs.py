@@ -246,7 +246,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 "live/desk/reconcile.py",
-                "            await keeper.book(executions)\n",
+                "            await self._keeper.book(executions)\n",
                 "            del executions\n",
             ),
         ),

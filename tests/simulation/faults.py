@@ -24,8 +24,8 @@ class Faults:
 
     Parameters
     ----------
-    send
-        Of submissions that go wrong in one of the ways above.
+    send, ways
+        Of submissions that go wrong, and in which of the ways above.
     question, cancel
         Of questions without a usable answer, of cancellations whose answer is lost.
     lag
@@ -61,6 +61,7 @@ class Faults:
     external: float = 0.0
     halt: float = 0.0
     skew_s: float = 0.0
+    ways: tuple[SendFault, ...] = SENDS
 
     def healed(self) -> Faults:
         """Return the same venue on a good day."""

@@ -304,12 +304,19 @@ def run_history(
     rate: float = 0.1,
     stalls: float | None = None,
     kills: float | None = None,
+    given: Faults | None = None,
 ) -> Result:
-    """Run one history and hold its books to the venue's ledger."""
+    """Run one history and hold its books to the venue's ledger.
+
+    Parameters
+    ----------
+    given
+        Faults in place of those of the rate.
+    """
     loop = VirtualLoop()
     try:
         random = Random(seed + 7)
-        faults = of_rate(rate, random)
+        faults = given or of_rate(rate, random)
         faults = replace(
             faults,
             stall=faults.stall if stalls is None else stalls,

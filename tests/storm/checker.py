@@ -11,6 +11,8 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
+from tests.storm.rights import check_attempts, check_decisions, check_halts, check_requests
+
 if TYPE_CHECKING:
     from candela.db.connect import Database
 
@@ -40,7 +42,7 @@ def check_books(
     Parameters
     ----------
     database
-        With the login that sees every row.
+        With the login that sees every row, and watched by `tests.storm.witness` from its start.
     ledger
         ``GET /control/ledger`` of the sandbox.
     accounts
@@ -59,26 +61,38 @@ def check_books(
         fills = rows("SELECT * FROM trading.fills")
         orders = {row["client_id"]: row for row in rows("SELECT * FROM trading.orders")}
         intents = {row["intent_id"]: row for row in rows("SELECT * FROM trading.intents")}
-        decisions = {
-            row["decision_id"] for row in rows("SELECT decision_id FROM trading.decisions")
-        }
+        decisions = {row["decision_id"]: row for row in rows("SELECT * FROM trading.decisions")}
+        asked = rows("SELECT * FROM trading.order_requests")
+        halts = rows("SELECT * FROM trading.halts")
+        attempts = rows("SELECT * FROM storm.attempts")
+        leases = rows("SELECT * FROM storm.leases")
         reservations = rows("SELECT * FROM trading.reservations")
         balances = rows("SELECT * FROM trading.balances")
         entries = rows("SELECT * FROM trading.ledger")
         positions = rows("SELECT * FROM trading.positions")
     _executions_once(check, ledger, names, fills)
-    _chains(check, fills, orders, intents, decisions)
+    _chains(check, fills, orders, intents, set(decisions))
     _quantities(check, fills, orders, intents)
     _money(check, balances, entries, reservations, intents, venue, accounts)
     _positions(check, fills, positions)
     _sent_only_committed(check, venue, orders)
+    check_decisions(check, decisions, list(intents.values()), asked)
+    check_halts(check, decisions, list(intents.values()), halts)
+    check_attempts(check, orders, intents, attempts, leases)
+    placed = [one["client_id"] for account in venue.values() for one in account["orders"]]
+    check_requests(check, orders, ledger["requests"], placed)
     if is_quiet:
         _open_orders(check, venue, orders)
     check.counts |= {
         "executions": sum(one["account"] in names for one in ledger["executions"]),
+        "requests": len(ledger["requests"]),
         "fills": len(fills),
         "orders": len(orders),
         "intents": len(intents),
+        "second attempts": sum(row["attempt"] > 1 for row in orders.values()),
+        "decisions": len(decisions),
+        "halts": len(halts),
+        "open": sum(row["state"] == "open" for row in orders.values()),
         "unknown": sum(row["state"] == "unknown" for row in orders.values()),
     }
     return check

@@ -12,9 +12,12 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 from uuid import UUID
+
+import psycopg
 
 from candela.bots.config import config_from
 from candela.bots.market import Market
@@ -27,12 +30,14 @@ from candela.desk.running import start_bot
 from candela.desk.session import tenant_session
 from candela.desk.users import User, create_user
 from candela.embedded import Places, open_places, stop_servers
+from candela.errors import CandelaError
 from candela.orders.words import InstrumentRules, OrderKind
 from candela.settings import Settings
 from candela.vault.credential import Credential
 from candela.vault.keyfile import master_keys_from_file
 from strategies.defining import define
 from strategies.registry import find
+from tests.storm.witness import watch
 
 if TYPE_CHECKING:
     from candela.db.connect import Database
@@ -83,7 +88,7 @@ class World:
     folder: Path
     users: int = 10
     bots: int = 100
-    speed: float = 10.0
+    speed: float = 1.0
     symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT")
     fault_rate: float = 0.05
     seed: int = 1
@@ -93,11 +98,15 @@ class World:
     accounts: dict[UUID, str] = field(default_factory=dict[UUID, str])
     sandbox: subprocess.Popen[str] | None = None
     running: dict[str, Any] = field(default_factory=dict[str, Any])
+    requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    users_made: list[User] = field(default_factory=list[User])
+    deaths: list[str] = field(default_factory=list[str])
     _logs: list[IO[str]] = field(default_factory=list[IO[str]])
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         migrate(self.database)
+        watch(self.database)
         strategies = self.folder / "strategies"
         strategies.mkdir(exist_ok=True)
         (strategies / "turns.py").write_text(_STRATEGY, "utf-8")
@@ -109,7 +118,7 @@ class World:
             if process is not None and process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
-                process.wait()
+                process.communicate()
         stop_servers(self.folder)
         for log in self._logs:
             log.close()
@@ -119,7 +128,7 @@ class World:
         """The settings of every process of this world."""
         return Settings(state_dir=self.folder, database_url=None, redis_url=None)
 
-    @property
+    @cached_property
     def places(self) -> Places:
         """The servers, started where they do not run."""
         return open_places(self.settings)
@@ -149,11 +158,58 @@ class World:
         for symbol in self.symbols:
             arguments += ["--symbol", symbol]
         if self.running:
+            # Where it was, with its ledger: whoever trades there must not notice another venue.
             arguments += ["--port", self.running["gateway"].rpartition(":")[2]]
             arguments += ["--control-port", self.running["control_url"].rpartition(":")[2]]
         self.sandbox = self._start("sandbox", arguments, stdout=subprocess.PIPE)
         assert self.sandbox.stdout is not None
         self.running = json.loads(_first_object(self.sandbox.stdout))
+
+    def kill_sandbox(self) -> None:
+        """Kill the venue; what it logged of requests is kept here, since it is in its memory."""
+        self.requests += self.control("GET", "ledger")["requests"]
+        assert self.sandbox is not None
+        self.sandbox.kill()
+        # Its pipe is closed with it.
+        self.sandbox.communicate()
+
+    def ledger(self) -> dict[str, Any]:
+        """Return the venue's ledger, with the requests of all its lives."""
+        told: dict[str, Any] = self.control("GET", "ledger")
+        told["requests"] = [*self.requests, *told["requests"]]
+        return told
+
+    def reopen(self) -> None:
+        """Start the servers that do not run, and wait until the database answers."""
+        del self.__dict__["places"]
+        deadline = time.monotonic() + _START_S
+        while True:
+            try:
+                with self.database.connect(autocommit=True) as connection:
+                    connection.execute("SELECT 1")
+            except (psycopg.Error, CandelaError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
+
+    def revive(self) -> None:
+        """Start again each executor that has ended."""
+        for name, process in list(self.executors.items()):
+            if process.poll() is not None:
+                self.deaths.append(name)
+                self.start_executor(name)
+
+    def held(self, began: float) -> float:
+        """Wait until all parts are held by executors that started since; return the seconds."""
+        pid = next(iter(self.executors.values())).pid
+        query = (
+            "SELECT count(*) FROM live.shards AS s INNER JOIN live.executors AS e"
+            f" ON e.executor = s.owner WHERE s.kind = 'trade' AND e.pid = {pid}"
+        )
+        self.wait("all parts held", query, 64)
+        return time.monotonic() - began
 
     def start_executor(self, name: str) -> None:
         """Start, or start again, an executor."""
@@ -183,7 +239,7 @@ class World:
     def people(self, *, capital: str = "200") -> None:
         """Make users, accounts at the venue, and bots that are to run."""
         clock = SystemClock()
-        made = [self._user(number, clock) for number in range(self.users)]
+        made = self.users_made = [self._user(number, clock) for number in range(self.users)]
         for number in range(self.bots):
             user = made[number % self.users]
             self._bot(user, number, clock, capital)
@@ -222,7 +278,7 @@ class World:
 
     def _bot(self, user: User, number: int, clock: SystemClock, capital: str) -> None:
         symbol = self.symbols[number % len(self.symbols)]
-        values = {
+        values: dict[str, Any] = {
             "strategy": "turns",
             "parameters": {"phase": number % 2, "rests": number % 3 == 0},
             "instrument": f"binance:{symbol}",
@@ -230,6 +286,9 @@ class World:
             "capital": capital,
             "sizing": {"kind": "fixed_value", "value": 100},
         }
+        if number % 4 == 1:
+            # Near enough that many are filled, and all are in the way of the next exit.
+            values |= {"stop_loss": "0.001", "protect_at_venue": True}
         self.bot(user, f"bot {number}", values, clock=clock)
 
     def bot(self, user: User, name: str, values: Mapping[str, Any], *, clock: SystemClock) -> None:
@@ -266,6 +325,13 @@ class World:
             row = connection.execute(query.encode()).fetchone()
         return int(row[0]) if row and row[0] is not None else 0
 
+    def counted(self, query: str) -> int | None:
+        """Return the number of a query; None while the database does not answer."""
+        try:
+            return self.count(query)
+        except (psycopg.Error, CandelaError):
+            return None
+
     def wait(self, words: str, query: str, least: int = 1, within_s: float = _START_S) -> float:
         """Wait until a query gives so much; return the seconds that it took.
 
@@ -275,7 +341,7 @@ class World:
             It did not.
         """
         began = time.monotonic()
-        while self.count(query) < least:
+        while (self.counted(query) or 0) < least:
             if time.monotonic() - began > within_s:
                 message = f"{words} did not happen within {within_s:.0f} s"
                 raise TimeoutError(message)

@@ -16,6 +16,7 @@ from candela.desk.opening import (
     KeyCannotTrade,
     KeyCanWithdraw,
     KeyGiven,
+    KeyTaken,
     Seen,
     add_keyed,
     add_paper,
@@ -143,6 +144,16 @@ def test_keyed_when_rights_are_unfit_then_refused_and_nothing_written(
     assert CANARY not in str(caught.value)
     assert desk.count("trading.accounts") == 1
     assert desk.count("tenancy.secrets") == desk.count("tenancy.tenant_keys") == 0
+
+
+def test_keyed_when_another_account_has_the_key_then_refused_and_nothing_written(
+    desk: Desk, masters: MasterKeys
+) -> None:
+    keyed(desk, masters, Rights())
+    before = desk.count("trading.accounts")
+    with pytest.raises(KeyTaken, match="that of the account real"):
+        keyed(desk, masters, Rights(), name="again")
+    assert desk.count("trading.accounts") == before
 
 
 def test_keyed_when_the_venue_does_not_tell_rights_then_taken(

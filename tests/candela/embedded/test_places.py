@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from candela.db.connect import Database, DatabaseRefused, Role
-from candela.embedded import open_places, server_status, stop_servers, tcp_url
+from candela.embedded import open_places, server_status, stop_servers, tcp_url, were_stopped
 from candela.embedded.folder import StateFolder, StateFolderUnusable
 from candela.embedded.installation import find_installation
 from candela.errors import ConfigError
@@ -58,7 +58,9 @@ def test_stop_when_started_again_then_data_sockets_and_passwords_are_kept(
     places = open_places(embedded_settings(state_dir))
     keep_a_row(places)
     url = tcp_url(state_dir, Role.ANALYST)
+    assert not were_stopped(embedded_settings(state_dir))
     assert stop_servers(state_dir) == ["valkey", "postgresql"]
+    assert were_stopped(embedded_settings(state_dir))
     assert stop_servers(state_dir) == []
     assert not any(status.is_running for status in server_status(state_dir))
     again = open_places(embedded_settings(state_dir))

@@ -157,10 +157,20 @@ def test_intent_without_a_bot_moves_money_and_no_position() -> None:
     "change", [{"quantity": Decimal(2)}, {"price": Decimal(9)}, {"fee_ccy": "BNB"}]
 )
 def test_other_content_under_a_known_trade_id_is_seen(change: dict[str, Any]) -> None:
-    execution = an_execution(Side.BUY, "1")
+    execution = an_execution(Side.BUY, "1", fee="1")
     fill = fill_of(an_order(BUY), BUY, execution)
     assert same_content(fill, execution)
     assert not same_content(fill, replace(execution, **change))
+
+
+def test_currency_of_a_fee_of_nothing_is_no_other_content() -> None:
+    order = an_order(BUY)
+    free = replace(an_execution(Side.BUY, "0.4"), fee=ZERO, fee_ccy="BTC")
+    fill = fill_of(order, BUY, free)
+    assert same_content(fill, replace(free, fee_ccy="USDT"))
+    paid = replace(free, fee=Decimal("0.1"))
+    assert not same_content(fill, paid)
+    assert not same_content(fill_of(order, BUY, paid), replace(paid, fee_ccy="USDT"))
 
 
 def test_reservation_never_goes_below_nothing() -> None:

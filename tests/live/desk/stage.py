@@ -156,8 +156,10 @@ def on_stage(play: Callable[[Stage], Awaitable[None]], faults: Faults = CALM) ->
 
     async def whole() -> None:
         stage = Stage(loop, faults)
-        await play(stage)
-        await stage.desk.stop()
+        try:
+            await play(stage)
+        finally:
+            await stage.desk.stop()
 
     try:
         loop.run_until_complete(whole())

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from candela.orders.records import Order
 from candela.orders.words import (
     IntentState,
     OrderKind,
@@ -19,6 +20,7 @@ from live.desk.terms import DeskNotReady
 from live.store.memory import MemoryStore
 from live.store.port import Lease, LeaseLost
 from tests.live.desk.stage import BTC, CALM, Stage, on_stage
+from tests.simulation.broker import SimulatedBroker
 from tests.simulation.venue import RULES, VenueOrder
 
 
@@ -46,11 +48,11 @@ def test_key_that_is_refused_blocks_with_one_alarm_and_hardly_a_call() -> None:
         await desk.place([stage.commit(Side.BUY, "0.01")])
         await asyncio.sleep(5)
         stage.network.key_dead_until_s = stage.loop.time() + 3_600
-        await asyncio.sleep(60)
+        await asyncio.sleep(320)
         assert not desk.is_ready
         with pytest.raises(DeskNotReady, match="key"):
             await desk.place([stage.commit(Side.SELL, "0.01")])
-        await asyncio.sleep(3_400)
+        await asyncio.sleep(3_140)
         assert [alarm.code for alarm in stage.alarms] == ["credentials_dead"]
         assert stage.network.calls_while_dead < 30
         assert stage.books.accounts[stage.key].state == "blocked"
@@ -67,7 +69,7 @@ def test_holdings_that_the_venue_shows_no_more_block_and_are_never_booked_away()
         await desk.place([stage.commit(Side.BUY, "0.01")])
         await asyncio.sleep(5)
         stage.venue.free.clear()
-        await asyncio.sleep(200)
+        await asyncio.sleep(500)
         assert desk.position(stage.bot, BTC).quantity == Decimal("0.01")
         assert stage.books.totals[stage.key]["BTC"] == Decimal("0.01")
         assert stage.books.accounts[stage.key].state == "blocked"
@@ -82,7 +84,7 @@ def test_deposit_is_booked_as_external_when_no_fill_can_be_missing() -> None:
         stage.venue.move("USDT", Decimal("123.45"))
         await asyncio.sleep(45)
         assert stage.books.totals[stage.key]["USDT"] == 10_000
-        await asyncio.sleep(100)
+        await asyncio.sleep(400)
         assert stage.books.totals[stage.key]["USDT"] == Decimal("10123.45")
         assert [one.kind for one in stage.books.ledger.values()] == ["opening", "external"]
 
@@ -169,7 +171,7 @@ def test_order_of_somebody_else_is_kept_apart_and_never_touched() -> None:
         known = stage.venue.orders["v1"].request
         foreign = replace(known, client_id="web-1", kind=OrderKind.LIMIT, price=Decimal(50_000))
         stage.venue.accept(foreign)
-        await asyncio.sleep(200)
+        await asyncio.sleep(400)
         assert [one.client_id for one, _ in stage.books.external.values()] == ["web-1"]
         assert stage.venue.by_client["web-1"][0].state == "open"
         assert stage.alarms == []
@@ -238,15 +240,41 @@ def test_exit_refused_for_its_step_is_sent_once_more_on_the_new_grid(
     on_stage(play)
 
 
-def test_throttled_order_waits_as_long_as_it_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resting_exit_that_fills_after_a_restart_leaves_dust_and_no_open_trade(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def play(stage: Stage) -> None:
+        desk = await stage.started()
+        await desk.place([stage.commit(Side.BUY, "0.01234")])
+        await asyncio.sleep(5)
+        monkeypatch.setitem(RULES, BTC, replace(RULES[BTC], lot=Decimal("0.001")))
+        stage.venue._fill_soon = lambda order, price: None
+        price = str(stage.venue.prices[BTC].quantize(Decimal(1)))
+        commit = stage.commit(Side.SELL, "0.012", kind=OrderKind.LIMIT, price=price, valid_s=None)
+        await desk.place([commit])
+        await asyncio.sleep(5)
+        await desk.stop()
+        stage.desk = stage.a_desk()
+        desk = await stage.started()
+        order = list(stage.venue.orders.values())[-1]
+        stage.venue._execute(order, Decimal("0.012"), Decimal(price))
+        await asyncio.sleep(60)
+        assert stage.attempts(commit) == [OrderState.FILLED]
+        position = desk.position(stage.bot, BTC)
+        assert (position.quantity, position.dust) == (0, Decimal("0.00034"))
+        assert {trade.status for trade in stage.books.trades.values()} == {"closed"}
+
+    on_stage(play)
+
+
+def test_throttled_order_waits_as_long_as_it_was_told() -> None:
     async def play(stage: Stage) -> None:
         desk = await stage.started()
         await desk.place([stage.commit(Side.BUY, "0.002")])
         await asyncio.sleep(5)
         sent: list[float] = []
         stage.network.received = lambda broker, request: sent.append(stage.loop.time())
-        monkeypatch.setattr("tests.simulation.broker.SENDS", ("throttled",))
-        stage.venue.faults = replace(CALM, send=1.0)
+        stage.venue.faults = replace(CALM, send=1.0, ways=("throttled",))
         commit = stage.commit(Side.BUY, "0.002", valid_s=None)
         await desk.place([commit])
         await asyncio.sleep(0.9)
@@ -254,6 +282,62 @@ def test_throttled_order_waits_as_long_as_it_was_told(monkeypatch: pytest.Monkey
         await asyncio.sleep(60)
         assert stage.attempts(commit) == [OrderState.ABSENT, OrderState.FILLED]
         assert sent[1] - sent[0] >= 1.0
+
+    on_stage(play)
+
+
+def test_outage_of_six_hours_ends_with_exits_sent_and_stale_entries_never() -> None:
+    async def play(stage: Stage) -> None:
+        desk = await stage.started()
+        await desk.place([stage.commit(Side.BUY, "0.01")])
+        await asyncio.sleep(5)
+        hours = 6 * 3_600
+        stage.network.down_until_s = stage.loop.time() + hours
+        asked = stage.network.calls
+        broker = stage.desk._broker
+        assert isinstance(broker, SimulatedBroker)
+        broker.cut(hours)
+        await asyncio.sleep(300)
+        sent: list[tuple[float, Side]] = []
+        stage.network.received = lambda _, request: sent.append((stage.loop.time(), request.side))
+        exit_ = stage.commit(Side.SELL, "0.01", valid_s=None)
+        entry = stage.commit(Side.BUY, "0.002", valid_s=60)
+        await desk.place([entry, exit_])
+        await asyncio.sleep(hours - 300)
+        assert stage.network.calls - asked < hours / 10
+        # Never closer together than a minute's pause would allow on average.
+        assert len(sent) < hours / 30
+        await asyncio.sleep(180)
+        assert stage.attempts(entry) == []
+        assert stage.intent(entry).reason == "lapsed before it was sent"
+        assert [side for _, side in sent] == [Side.SELL] * len(sent)
+        assert stage.intent(exit_).state is IntentState.DONE
+        assert desk.position(stage.bot, BTC).quantity == 0
+        assert desk.is_ready
+
+    on_stage(play)
+
+
+def test_attempt_that_a_stalled_loop_would_send_late_is_not_sent_and_tried_anew() -> None:
+    async def play(stage: Stage) -> None:
+        desk = await stage.started()
+        await desk.place([stage.commit(Side.BUY, "0.002")])
+        await asyncio.sleep(5)
+        begin, sent = stage.desk._keeper._store.begin, list[str]()
+        stage.network.received = lambda _, request: sent.append(request.client_id)
+
+        async def slow(lease: Lease, order: Order) -> bool:
+            stage.desk._keeper._store.begin = begin
+            done = await begin(lease, order)
+            await asyncio.sleep(6)
+            return done
+
+        stage.desk._keeper._store.begin = slow
+        commit = stage.commit(Side.BUY, "0.01")
+        await desk.place([commit])
+        await asyncio.sleep(30)
+        assert stage.attempts(commit) == [OrderState.ABSENT, OrderState.FILLED]
+        assert sent == list(stage.books.attempts[commit.intent.intent_id])[1:]
 
     on_stage(play)
 

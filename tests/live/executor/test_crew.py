@@ -95,35 +95,6 @@ def test_signal_when_told_thrice_then_one_intent_is_committed(people: People) ->
     assert len(people.rows(user, "SELECT FROM trading.intents")) == 1
 
 
-def test_entry_when_a_gate_refuses_then_the_decision_says_which(people: People) -> None:
-    user = people.user()
-    bot = people.bot(user, people.paper(user), limits={"trades_per_day": 1})
-    lease = people.lease(user)
-
-    async def run() -> None:
-        world = World(people, Prices(people.clock), {lease.shard: lease})
-        await world.crew.open_shards([lease.shard])
-        await world.fanout.signals([entry()])
-        await world.quiet()
-        forward(people.clock, minutes=1)
-        await world.fanout.signals([leaving(bar=BAR + timedelta(minutes=1))])
-        await world.quiet()
-        forward(people.clock, minutes=1)
-        await world.fanout.signals([entry(bar=BAR + timedelta(minutes=2))])
-        await world.close()
-
-    asyncio.run(run())
-
-    decisions = people.rows(
-        user, "SELECT outcome, decided_by, gates FROM trading.decisions ORDER BY decided_at"
-    )
-    assert [row["outcome"] for row in decisions] == ["intent", "intent", "refused"]
-    assert decisions[2]["decided_by"] == "trades_per_day"
-    last = next(gate for gate in decisions[2]["gates"] if not gate["passed"])
-    assert (last["value"], last["limit"]) == (2, 1)
-    assert bot
-
-
 def test_open_shards_when_the_executor_died_with_a_position_then_its_stop_still_works(
     people: People,
 ) -> None:
@@ -400,31 +371,3 @@ def test_signal_when_its_strategy_failed_then_its_bots_alone_are_in_error_and_st
         ("broken", "error", "its strategy failed"),
         ("other", "running", None),
     ]
-
-
-def test_entry_when_the_books_are_not_compared_is_refused_and_an_exit_is_owed(
-    people: People,
-) -> None:
-    user = people.user()
-    account = people.paper(user)
-    held = people.bot(user, account, "held")
-    people.bot(user, account, "flat", definition="d2")
-    lease = people.lease(user)
-
-    async def run() -> None:
-        world = World(people, Prices(people.clock), {lease.shard: lease})
-        await world.crew.open_shards([lease.shard])
-        await world.fanout.signals([entry()])
-        await world.quiet()
-        for work in world.crew.accounts():
-            await work.desk.drain(1)
-        await world.fanout.signals([entry("d2"), leaving(bar=BAR + timedelta(minutes=1))])
-        assert world.runner(held).owed is not None
-        await world.close()
-
-    asyncio.run(run())
-
-    refused = people.rows(
-        user, "SELECT leg, decided_by FROM trading.decisions WHERE outcome = 'refused'"
-    )
-    assert [(row["leg"], row["decided_by"]) for row in refused] == [("entry", "account_books")]

@@ -31,8 +31,8 @@ def test_note_when_flushed_is_stored_and_told_without_secrets(
     async def run() -> None:
         store = PostgresStore.over(database)
         journal = Journal(store, redis_url, clock)
-        journal.note(user.tenant_id, bot, "blocked", WORDS, level="warning",
-                     data={"price": Decimal("1.50"), "note": "password=hunter2hunter2"})  # fmt: skip
+        data = {"price": Decimal("1.50"), "note": "password=hunter2hunter2"}
+        journal.note(user.tenant_id, bot, "blocked", WORDS, level="warning", data=data)
         journal.note(user.tenant_id, None, "intent", "by hand: no bot, no line")
         await journal.close()
         await store.close()

@@ -125,7 +125,13 @@ def run_bots(database: Database, ids: Sequence[str], now: datetime) -> None:
 
 @dataclass
 class Played:
-    """A replay with a worker behind it, stepped by the test."""
+    """A replay with a worker behind it, stepped by the test.
+
+    Parameters
+    ----------
+    leases
+        What the worker holds; a test may take some away.
+    """
 
     database: Database
     clock: ReplayClock
@@ -133,6 +139,7 @@ class Played:
     worker: SignalsWorker
     signals: StoredSignals
     series: list[ReplaySeries]
+    leases: dict[int, Lease] = field(default_factory=dict[int, Lease])
     events: list[SignalEvent] = field(default_factory=list["SignalEvent"])
     tasks: list[asyncio.Task[None]] = field(default_factory=list["asyncio.Task[None]"])
 
@@ -207,7 +214,7 @@ async def play(
         evaluator=evaluator,
     )
     signals = StoredSignals(database, redis_url, name="test")
-    played = Played(database, clock, feed, worker, signals, series)
+    played = Played(database, clock, feed, worker, signals, series, leases)
 
     async def collect() -> None:
         async for batch in signals.batches():

@@ -152,9 +152,9 @@ def test_signals_when_a_bar_is_missing_or_old_or_refused_then_the_status_says_so
             for number, status in enumerate(("missing", "quarantined", "stale", "ok")):
                 # The last is told of, and nobody has stored it.
                 await played.worker.handle([Bar(BTC, HOUR, START + number * hour, status)])
-            played.clock.at = START + timedelta(minutes=31)
+            played.clock.at = START + timedelta(minutes=91)
             await played.worker.handle([Bar(BTC, HOUR, START - hour, "ok")])
-            played.clock.at = START + timedelta(minutes=29)
+            played.clock.at = START + timedelta(minutes=31)
             await played.worker.handle([Bar(BTC, HOUR, START - 2 * hour, "ok")])
             return played.rows("bar_at, status, decision")
 
@@ -168,6 +168,48 @@ def test_signals_when_a_bar_is_missing_or_old_or_refused_then_the_status_says_so
         (START + 3 * hour, "missing_bar"),
     ]
     assert all(decision == {} for *_, decision in rows)
+
+
+def test_signals_when_a_bar_is_taken_late_then_it_is_decided_on(
+    database: Database, redis_url: str
+) -> None:
+    definition = definition_of("ma_cross")
+
+    async def run() -> list[Any]:
+        async with play(database, redis_url, [definition], start=START) as played:
+            await played.worker.refresh()
+            # Of the last bar before the start, three quarters of an hour after its close.
+            played.clock.at = START + timedelta(minutes=45)
+            await played.worker.handle([Bar(BTC, HOUR, START - HOUR.delta, "ok")])
+            return played.rows("status")
+
+    assert asyncio.run(run()) == [("ok",)]
+
+
+def test_signals_when_a_part_changes_hands_then_the_bars_between_are_decided(
+    database: Database, redis_url: str
+) -> None:
+    definition = definition_of("ma_cross")
+
+    async def run() -> tuple[list[Any], list[Any]]:
+        async with play(database, redis_url, [definition], start=START) as played:
+            await played.worker.refresh()
+            held = dict(played.leases)
+            played.leases.clear()
+            await played.worker.take_over()
+            old = Bar(BTC, HOUR, START - 2 * HOUR.delta, "ok")
+            played.clock.at = START + timedelta(minutes=31)
+            await played.worker.handle([old, Bar(BTC, HOUR, START - HOUR.delta, "ok")])
+            before = played.rows("bar_at, status")
+            played.leases |= held
+            await played.worker.take_over()
+            await played.worker.take_over()
+            return before, played.rows("bar_at, status")
+
+    before, after = asyncio.run(run())
+    assert before == []
+    # The bar before it is too old for anybody: it gets no signal.
+    assert after == [(START - HOUR.delta, "ok")]
 
 
 def test_signals_when_history_is_short_then_nothing_is_decided(
