@@ -97,5 +97,7 @@ def _proof(proof: Proof) -> str:
         f"unexplained at {one.bar:%Y-%m-%d %H:%M}: {float(one.amount):+.8f} {quote}, {one.words}"
         for one in defects[:_SHOWN]
     ]
-    verdict = "Every unit of the gap has its cause." if found.is_explained else "A part is not."
+    verdict = "Every unit of the gap has its cause."
+    if not found.is_explained:
+        verdict = "A part of the gap has no cause yet; the lines above say where."
     return "\n".join([*lines, "", verdict])

@@ -11,7 +11,7 @@ from candela.desk.halts import active_halts
 from candela.desk.users import subscription_of
 from candela.errors import Conflict
 from candela.gates import Gate, ask
-from candela.money import EXACT, ZERO, plain
+from candela.money import EXACT, ZERO, ceiled, plain
 from candela.plans import bot_gates, plan_named, refuse_beyond
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BalanceShared", "Killed", "restart_bot", "start_bot", "stop_bot"]
 
+# More places than any venue has tell a person nothing.
+_SHOWN: Final = Decimal("1e-8")
 _WANT: Final = """
 UPDATE trading.bots SET
     wanted = %(wanted)s, wanted_at = %(at)s, flatten_on_stop = %(flatten)s
@@ -158,7 +160,8 @@ def _refuse_shared(session: TenantSession, bot: BotRow, others: list[BotRow]) ->
     running = ", ".join(one.name for one in others)
     beside = f" beside {running}" if running else ""
     message = (
-        f"{bot.name}{beside} would work with {plain(need)} {ccy}, and the account {bot.account}"
+        f"{bot.name}{beside} would work with {plain(ceiled(need, _SHOWN))} {ccy}, and the"
+        f" account {bot.account}"
         f" holds {plain(holds)} {ccy}."
     )
     raise BalanceShared(message, "Give less capital, stop another bot, or use another account.")

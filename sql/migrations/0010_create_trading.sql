@@ -204,7 +204,7 @@ CREATE INDEX ix_intents_bot ON trading.intents (tenant_id, bot_id, created_at);
 -- A tenant's entries of the day are counted in the transaction of the next one.
 CREATE INDEX ix_intents_entries ON trading.intents (tenant_id, created_at) WHERE side <> 'sell';
 COMMENT ON COLUMN trading.intents.leg IS
-'which of several intents of one bar: entry, exit, leg-2, stop, manual:<key>, ...';
+'which of several intents of one bar: entry, exit, leg, stop, manual:<key>, ...';
 COMMENT ON COLUMN trading.intents.epoch IS
 'of the lease under which it was committed; one that is over commits nothing';
 COMMENT ON COLUMN trading.intents.reference_price IS
