@@ -215,6 +215,7 @@ def test_checker_when_an_attempt_is_written_by_another_owner_then_it_is_found(
         (("requests", 0, "client_id"), "cd9", "7: cd9 was asked for"),
         (("requests", 0, "at_ms"), int(NOW.timestamp() * 1_000) - 9_000, "7: cd1 was asked for at"),
     ],
+    ids=["state", "client id", "twice", "money", "execution", "request", "too early"],
 )
 def test_checker_when_the_venue_knows_otherwise_then_it_is_found(
     books: Books, place: tuple[Any, ...], value: object, words: str
