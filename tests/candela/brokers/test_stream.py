@@ -69,7 +69,7 @@ async def listening(place: Place) -> AsyncGenerator[tuple[Bench, Listener]]:
 def test_stream_when_it_is_cut_then_says_lost_and_connects_again(place: BinancePlace) -> None:
     async def run() -> None:
         async with listening(place) as (bench, listener):
-            fault = Fault("outage", path="none", for_s=0.2)
+            fault = Fault("outage", path="none", for_s=1.5)
             place.sandbox.call(lambda: place.sandbox.faults.add(fault))
             await listener.until(EventKind.LOST, 1)
             await listener.until(EventKind.CONNECTED, 2)
