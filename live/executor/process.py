@@ -36,6 +36,11 @@ _ROUND_S: Final = 1.0
 _LOOK_S: Final = 2.0
 _BEST_EVERY: Final = 10
 _DRAIN_S: Final = 60.0
+# What is left to close must not keep a process that was asked to end.
+_LET_GO_S: Final = 15.0
+_CLOSE_S: Final = 5.0
+_CANCEL_S: Final = 1.0
+_CANCELS: Final = 8
 _HAND_OVER_S: Final = 5.0
 
 
@@ -176,12 +181,15 @@ class Executor:
         waiting.cancel()
 
     async def _end(self, parts: Parts) -> None:
-        for shard in tuple(parts.crew.known):
-            await parts.crew.close_shard(shard)
+        try:
+            async with asyncio.timeout(_LET_GO_S):
+                for shard in tuple(parts.crew.known):
+                    await parts.crew.close_shard(shard)
+        except TimeoutError:
+            # Desks that are left find no lease to send under once those are given back.
+            _LOG.warning("some accounts did not close within %.0f s", _LET_GO_S)
         await self._give_back(parts)
-        for task in self._jobs:
-            task.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await self._cancel_jobs()
         closing = [
             parts.wanted.close,
             parts.endpoint.close,
@@ -191,10 +199,22 @@ class Executor:
         ]
         for close in closing:
             try:
-                await close()
+                async with asyncio.timeout(_CLOSE_S):
+                    await close()
             except (CandelaError, OSError) as error:
                 # At the end of a process that failed, nothing answers any more.
                 _LOG.warning("at the end: %s", error)
+
+    async def _cancel_jobs(self) -> None:
+        """End the jobs; redis-py may swallow a cancellation, so it is asked for again."""
+        left: set[asyncio.Task[None]] = set(self._jobs)
+        for _ in range(_CANCELS):
+            for task in left:
+                task.cancel()
+            if left:
+                _, left = await asyncio.wait(left, timeout=_CANCEL_S)
+        if left:
+            _LOG.error("left behind: %s", ", ".join(sorted(task.get_name() for task in left)))
 
     async def _give_back(self, parts: Parts) -> None:
         """Let others have the leases at once, also after a failure: the desks are closed."""
