@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(
         default=None,
-        description="PostgreSQL >= 16 as a libpq URL, of a login that is a member of the five "
+        description="PostgreSQL >= 16 as a libpq URL, of a login that is a member of the "
         "candela_ roles; unset: the embedded server",
     )
     owner_database_url: SecretStr | None = Field(
@@ -87,6 +87,16 @@ class Settings(BaseSettings):
     analyst_database_url: SecretStr | None = Field(
         default=None,
         description="own login of the role candela_analyst; unset: database_url with SET ROLE",
+    )
+    door_database_url: SecretStr | None = Field(
+        default=None,
+        description="own login of the role candela_door, which finds out who calls the API; unset: "
+        "database_url with SET ROLE",
+    )
+    support_database_url: SecretStr | None = Field(
+        default=None,
+        description="own login of the role candela_support, with which administrators look at all "
+        "tenants; unset: database_url with SET ROLE",
     )
     dagster_database_url: SecretStr | None = Field(
         default=None,
@@ -155,6 +165,53 @@ class Settings(BaseSettings):
         "venue_gateway",
     )
 
+    api_host: str = Field(
+        default="127.0.0.1", description="address the API listens on; a proxy with TLS before it"
+    )
+    api_port: int = Field(
+        default=8000,
+        ge=0,
+        le=65535,
+        description="port of the API; 0: the system chooses one; `candela up` takes the next free "
+        "one where it is in use",
+    )
+    public_url: str | None = Field(
+        default=None,
+        description="address under which people reach the API, for links in mails and the way back "
+        "from checkout, such as https://trade.example.com; unset: the address it listens on",
+    )
+    allowed_origins: str = Field(
+        default="",
+        description="origins whose pages may call the API from a browser, separated by commas; "
+        "empty: none but its own",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses or networks of proxies whose X-Forwarded-For is believed, separated "
+        "by commas; empty: nobody's",
+    )
+    token_keys: SecretStr | None = Field(
+        default=None,
+        description="keys that sign access tokens, as version:base64 of 32 bytes each, separated "
+        "by commas, newest last; unset: a file of the state folder, made on first use",
+    )
+    stripe_key: SecretStr | None = Field(
+        default=None, description="secret key of Stripe; unset: plans cannot be bought"
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        default=None, description="secret with which Stripe signs what it tells; needs stripe_key"
+    )
+    stripe_url: str | None = Field(
+        default=None,
+        description="loopback address of a sandbox in place of Stripe; unset: Stripe itself",
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="server that takes mails, as smtp://user:password@host:587 (STARTTLS) or "
+        "smtps://host:465; unset: mails wait in the database",
+    )
+    mail_from: str = Field(default="Candela <no-reply@localhost>", description="sender of mails")
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _in_capitals(cls, value: object) -> object:
@@ -192,6 +249,11 @@ class Settings(BaseSettings):
                 "CANDELA_VENUE_GATEWAY is set and CANDELA_ENVIRONMENT is production.",
                 "Unset it: a sandbox stands in for every venue.",
             )
+        if self.stripe_url is not None:
+            raise ConfigError(
+                "CANDELA_STRIPE_URL is set and CANDELA_ENVIRONMENT is production.",
+                "Unset it: a sandbox stands in for Stripe, and nobody pays there.",
+            )
         for name in _SECRET_URLS:
             secret = cast("SecretStr | None", getattr(self, name))
             if secret is not None and name != "test_database_url":
@@ -210,6 +272,8 @@ _SECRET_URLS = (
     "executor_database_url",
     "pipelines_database_url",
     "analyst_database_url",
+    "door_database_url",
+    "support_database_url",
     "dagster_database_url",
     "redis_url",
     "test_database_url",

@@ -32,6 +32,8 @@ class Role(StrEnum):
     EXECUTOR = "candela_executor"
     PIPELINES = "candela_pipelines"
     ANALYST = "candela_analyst"
+    DOOR = "candela_door"
+    SUPPORT = "candela_support"
 
 
 class DatabaseUnreachable(ConfigError):
@@ -78,6 +80,8 @@ _SESSION_OF_ROLE: dict[Role | None, dict[str, str]] = {
         "timescaledb.max_tuples_decompressed_per_dml_transaction": "0",
     },
     Role.ANALYST: {"statement_timeout": "15min"},
+    Role.DOOR: {"statement_timeout": "10s", "idle_in_transaction_session_timeout": "10s"},
+    Role.SUPPORT: {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "1min"},
 }
 
 

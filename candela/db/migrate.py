@@ -55,6 +55,8 @@ def migrate(
 ) -> MigrationReport:
     """Apply the files that the database lacks, and the repeatable ones that have changed.
 
+    Where a numbered file is new, all repeatable ones run again: they name the tables there are.
+
     Each file is one transaction with its line in the ledger. A second runner waits for the first
     and then finds nothing to do. Files run as candela_owner, which owns whatever they make.
 
@@ -153,7 +155,10 @@ def _files_to_run(files: list[SqlFile], ledger: dict[str, str]) -> list[SqlFile]
         if not file.is_repeatable and ledger.get(file.name, file.checksum) != file.checksum:
             message = f"{file.name} was edited after this database had applied it."
             raise MigrationError(message, "Restore it and put the change into a new file.")
-    return [file for file in files if ledger.get(file.name) != file.checksum]
+    changed = {file.name for file in files if ledger.get(file.name) != file.checksum}
+    # Policies and grants name the tables that there are: a new one must be walled at once.
+    is_new = any(file.name in changed for file in files if not file.is_repeatable)
+    return [file for file in files if file.name in changed or (is_new and file.is_repeatable)]
 
 
 def _apply(connection: psycopg.Connection, file: SqlFile, statement_limit: str) -> None:

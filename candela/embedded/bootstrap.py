@@ -22,7 +22,7 @@ __all__ = ["DAGSTER", "MAIN", "VERSION", "create_database", "prepare"]
 MAIN = "candela"
 DAGSTER = "candela_dagster"
 # Rises with every change below, so that folders of earlier releases are prepared again.
-VERSION = 2
+VERSION = 3
 _LOCK_KEY = 0x63616E64656C62
 
 

@@ -173,6 +173,8 @@ def _external_database(settings: Settings, url: SecretStr) -> Database:
         Role.EXECUTOR: settings.executor_database_url,
         Role.PIPELINES: settings.pipelines_database_url,
         Role.ANALYST: settings.analyst_database_url,
+        Role.DOOR: settings.door_database_url,
+        Role.SUPPORT: settings.support_database_url,
     }
     return Database(
         url, role_urls=tuple((role, login) for role, login in logins.items() if login is not None)

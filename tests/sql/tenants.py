@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from candela.ids import new_id, shard_of
+from tests.sql.later_rows import AT, Tenant, of_audit, of_identity, of_notify, of_rollups
 
 if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
-AT = datetime(2026, 3, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Tenant:
-    """Ids of what a tenant has, one of each."""
-
-    tenant_id: UUID
-    account_id: UUID
-    bot_id: UUID
-    row_id: UUID
+# Tables without a tenant among those of tenants: hashes and counts that say nothing of anybody.
+OF_THE_PLATFORM = {
+    *("audit.heads", "audit.verifications"),
+    *("billing.events", "billing.prices", "billing.mrr_daily"),
+}
 
 
 def act_for(connection: psycopg.Connection[TupleRow], *tenants: UUID) -> None:
@@ -40,12 +33,13 @@ def tenant_tables(connection: psycopg.Connection[TupleRow]) -> list[str]:
         " INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace"
         " WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname <> 'information_schema'"
         " AND n.nspname !~ '^pg_' AND ("
-        "  n.nspname IN ('tenancy', 'trading') OR EXISTS ("
+        "  n.nspname IN ('tenancy', 'trading', 'identity', 'billing', 'notify', 'audit')"
+        "  OR EXISTS ("
         "   SELECT 1 FROM pg_attribute AS a WHERE a.attrelid = c.oid"
         "   AND a.attname = 'tenant_id' AND NOT a.attisdropped))"
         " ORDER BY 1"
     ).fetchall()
-    return [row[0] for row in rows]
+    return [row[0] for row in rows if row[0] not in OF_THE_PLATFORM]
 
 
 def add_tenant(connection: psycopg.Connection[TupleRow], name: str) -> Tenant:
@@ -78,11 +72,48 @@ def add_tenant(connection: psycopg.Connection[TupleRow], name: str) -> Tenant:
             "sealed": b"sealed",
             "last_four": "abcd",
         },
+        "tenancy.request_keys": {
+            "user_id": one,
+            "key_hash": b"hash",
+            "route": "POST /orders",
+            "body_digest": b"digest",
+            "status": 201,
+            "created_at": AT,
+        },
         "tenancy.secret_uses": {
             "use_id": one,
             "secret_id": one,
             "purpose": "trade",
             "used_by": "tests",
+        },
+        "billing.customers": {
+            "stripe_customer_id": f"cus_{one}",
+            "created_at": AT,
+        },
+        "billing.checkouts": {
+            "checkout_id": one,
+            "stripe_session_id": f"cs_{one}",
+            "plan": "pro",
+            "billing_interval": "month",
+            "created_at": AT,
+        },
+        "billing.invoices": {
+            "stripe_invoice_id": f"in_{one}",
+            "status": "paid",
+            "ccy": "usd",
+            "due": 99,
+            "paid": 99,
+            "created_at": AT,
+            "asked_at": AT,
+        },
+        "billing.payments": {
+            "stripe_payment_id": f"pi_{one}",
+            "stripe_invoice_id": f"in_{one}",
+            "status": "succeeded",
+            "ccy": "usd",
+            "amount": 99,
+            "created_at": AT,
+            "asked_at": AT,
         },
         "trading.accounts": {
             "account_id": account,
@@ -237,6 +268,23 @@ def add_tenant(connection: psycopg.Connection[TupleRow], name: str) -> Tenant:
             "event": "signal",
             "message": "long",
         },
+        "trading.alerts": {
+            "alert_id": one,
+            "user_id": one,
+            "name": "dear",
+            "kind": "bot_stopped",
+            "condition": "{}",
+            "channels": ["inbox"],
+            "cooldown_s": 3_600,
+            "created_at": AT,
+        },
+        "trading.backtest_orders": {
+            "order_id": one,
+            "request_id": f"request-{one}",
+            "strategy": "ma_cross",
+            "user_id": one,
+            "ordered_at": AT,
+        },
         "trading.parity": {
             "parity_id": one,
             "bot_id": bot,
@@ -248,6 +296,12 @@ def add_tenant(connection: psycopg.Connection[TupleRow], name: str) -> Tenant:
             "created_at": AT,
         },
     }
+    rows |= of_identity(made, name) | of_audit(made) | of_notify(made) | of_rollups(made)
+    connection.execute(
+        "INSERT INTO research.requests (request_id, kind, spec, surface, requested_at)"
+        " VALUES (%s, 'backtest', '{}', 'api', %s)",
+        (f"request-{one}", AT),
+    )
     for table, row in rows.items():
         values = {"tenant_id": tenant} | row
         marks = ", ".join(["%s"] * len(values))

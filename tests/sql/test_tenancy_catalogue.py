@@ -12,12 +12,19 @@ from tests.sql.tenants import tenant_tables
 if TYPE_CHECKING:
     from candela.db.connect import Database
 
-OURS = "('market', 'research', 'platform', 'tenancy', 'trading', 'live')"
-# One person's address on the whole platform; a halt of the platform has no tenant.
-UNIQUE_WITHOUT_TENANT = {"uq_users_email", "pk_halts"}
+OURS = (
+    "('market', 'research', 'platform', 'tenancy', 'trading', 'live', 'identity', 'billing',"
+    " 'notify', 'audit')"
+)
+# One person's address on the whole platform; a halt of the platform has no tenant; a referral is
+# found by its code alone; the chain of the audit log is the platform's.
+UNIQUE_WITHOUT_TENANT = {"uq_users_email", "pk_halts", "uq_referrals_code", "pk_links"} | {
+    "uq_customers_stripe"  # an event of Stripe names the customer and no tenant
+}
 DEFINERS = {
     "market.apply_retention()",
     "research.cancel_request(text,timestamp with time zone)",
+    "tenancy.erase_tenant(uuid)",
 }
 SEALED = {"tenancy.tenant_keys", "tenancy.secrets", "tenancy.secret_uses", "tenancy.users"}
 
@@ -63,15 +70,57 @@ def test_policies_always_are_of_those_that_are_named_here(database: Database) ->
         "SELECT polname, polroles::regrole[]::text, pg_get_expr(polqual, polrelid) FROM pg_policy"
         " WHERE polname NOT LIKE '%\\_by\\_tenant' ORDER BY 1",
     )
-    beside = [row for row in others if not str(row[0]).endswith("_by_pipelines")]
+    ends = ("_by_pipelines", "_by_door", "_by_support", "_by_erasure")
+    beside = [row for row in others if not str(row[0]).endswith(ends)]
     assert beside == [
         ("directory_by_executor", "{candela_executor}", "true"),
         ("halts_by_operator", "{candela_executor}", "(scope = 'platform'::text)"),
         ("halts_of_platform", "{candela_app}", "(scope = 'platform'::text)"),
     ]
     assert {row[1:] for row in others if row not in beside} == {
-        ("{candela_pipelines}", "(CURRENT_USER = 'candela_pipelines'::name)")
+        (f"{{candela_{name}}}", f"(CURRENT_USER = 'candela_{name}'::name)")
+        for name in ("pipelines", "door", "support")
+    } | {
+        # The owner alone, in the function that erases, and of the one tenant that it erases.
+        (
+            "{candela_owner}",
+            (
+                "(tenant_id = (NULLIF(current_setting('candela.erasing'::text, true),"
+                " ''::text))::uuid)"
+            ),
+        )
     }
+
+
+def test_policies_of_the_door_and_of_support_always_end_before_what_is_not_theirs(
+    database: Database,
+) -> None:
+    """S02: the door sees who calls and no trade, support looks and writes nothing."""
+    seen = {
+        str(row[0])
+        for row in rows(
+            database,
+            "SELECT polrelid::regclass::text FROM pg_policy WHERE polname LIKE '%\\_by\\_door'",
+        )
+    }
+    assert {name for name in seen if not name.startswith("identity.")} <= {
+        "tenancy.users",
+        "tenancy.tenants",
+        "billing.customers",
+    }
+    verbs = rows(
+        database,
+        "SELECT DISTINCT polcmd::text FROM pg_policy WHERE polname LIKE '%\\_by\\_support'",
+    )
+    assert verbs == [("r",)]
+    for name in sorted(SEALED - {"tenancy.users"}):
+        for role in (Role.DOOR, Role.SUPPORT):
+            asked = f"SELECT has_any_column_privilege('{role}', '{name}', 'SELECT')"
+            assert rows(database, asked) == [(False,)], f"{role} on {name}"
+    for name in tables(database):
+        for privilege in ("INSERT", "UPDATE"):
+            asked = f"SELECT has_any_column_privilege('candela_support', '{name}', '{privilege}')"
+            assert rows(database, asked) == [(False,)], f"support may {privilege} {name}"
 
 
 def test_roles_always_are_neither_owners_nor_above_the_walls(database: Database) -> None:
@@ -84,7 +133,8 @@ def test_roles_always_are_neither_owners_nor_above_the_walls(database: Database)
     owned = rows(
         database,
         "SELECT relname FROM pg_class WHERE relowner IN"
-        " ('candela_app'::regrole, 'candela_executor'::regrole, 'candela_analyst'::regrole)",
+        " ('candela_app'::regrole, 'candela_executor'::regrole, 'candela_analyst'::regrole,"
+        " 'candela_door'::regrole, 'candela_support'::regrole)",
     )
     assert owned == []
     members = rows(
@@ -99,6 +149,7 @@ def test_roles_always_are_neither_owners_nor_above_the_walls(database: Database)
 
 
 def test_references_between_tables_of_tenants_always_carry_the_tenant(database: Database) -> None:
+    """S06: what refers to a row names its tenant."""
     names = ", ".join(f"'{name}'::regclass" for name in tables(database))
     found = rows(
         database,
@@ -110,10 +161,12 @@ def test_references_between_tables_of_tenants_always_carry_the_tenant(database: 
         f" FROM pg_constraint AS c WHERE c.contype = 'f' AND c.conrelid IN ({names})",
     )
     assert len(found) > 25
-    assert [row for row in found if not row[1]] == []
+    # Requests of backtests are of everybody's candles: the table that they are in has no tenants.
+    assert [row for row in found if not row[1]] == [("fk_backtest_orders_request", False)]
 
 
 def test_unique_keys_of_tenants_always_begin_with_the_tenant(database: Database) -> None:
+    """S07: no unique key tells one tenant what another has."""
     names = ", ".join(f"'{name}'::regclass" for name in tables(database))
     found = rows(
         database,
@@ -128,6 +181,7 @@ def test_unique_keys_of_tenants_always_begin_with_the_tenant(database: Database)
 def test_views_on_tables_of_tenants_always_have_the_rights_of_the_reader(
     database: Database,
 ) -> None:
+    """S05: no view gives more than its reader may see."""
     names = ", ".join(f"'{name}'::regclass" for name in tables(database))
     query = (
         "SELECT DISTINCT v.oid::regclass::text FROM pg_class AS v"
@@ -183,7 +237,7 @@ def test_evidence_of_tenants_always_only_grows(database: Database, role: Role) -
 
 @pytest.mark.node
 def test_tables_of_tenants_always_are_no_hypertables(timescale: Database) -> None:
-    """Chunks inherit grants, not policies: a tenant's rows must never be in one."""
+    """S10: chunks inherit grants, not policies: a tenant's rows must never be in one."""
     found = rows(
         timescale,
         "SELECT DISTINCT hypertable_schema FROM timescaledb_information.hypertables",

@@ -59,6 +59,7 @@ def test_rows_of_every_table_exist_when_a_tenant_is_made(
 def test_rows_when_no_tenant_is_set_then_none_and_no_error(
     database: Database, names: list[str], role: Role, said: str | None
 ) -> None:
+    """S04: unset and empty are the same: nobody."""
     with database.connect(role) as connection:
         if said is not None:
             connection.execute("SELECT set_config('candela.tenants', %s, true)", (said,))
@@ -232,6 +233,7 @@ class Traffic:
 def test_pool_when_transactions_fail_and_are_cancelled_then_no_foreign_row_is_ever_seen(
     database: Database,
 ) -> None:
+    """S03: 2,000 transactions of six tenants over four connections."""
     traffic = Traffic(database)
 
     async def story() -> None:

@@ -1,7 +1,7 @@
 -- Job: every tenant's rows are seen and written by transactions that act for the tenant only.
 -- Reads: the catalogue. Writes: policies. Lock: access exclusive on the tables, for an instant.
--- Every table of tenancy and trading has a tenant, and a table without a policy is refused by the
--- tests, which read the catalogue. FORCE: the owner is bound as well.
+-- Every table of these schemas that names a tenant is walled, and a table without a policy is
+-- refused by the tests, which read the catalogue. FORCE: the owner is bound as well.
 -- Pipelines reads all tenants for rollups and parity, and has no grant on what is sealed. Its
 -- policy names the user, since the owner is a member of pipelines and would see all by it.
 DO $$
@@ -16,7 +16,10 @@ BEGIN
         FROM pg_catalog.pg_attribute AS attributes
         INNER JOIN pg_catalog.pg_class AS classes ON attributes.attrelid = classes.oid
         WHERE
-            classes.relnamespace IN ('tenancy'::regnamespace, 'trading'::regnamespace)
+            classes.relnamespace IN (
+                SELECT oid FROM pg_catalog.pg_namespace
+                WHERE nspname IN ('tenancy', 'trading', 'identity', 'billing', 'notify', 'audit')
+            )
             AND classes.relkind IN ('r', 'p')
             AND attributes.attname = 'tenant_id'
             AND classes.relname <> 'directory'
