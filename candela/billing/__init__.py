@@ -1,0 +1,1 @@
+"""What plans cost and who paid: the one door to Stripe, and what it told."""

@@ -1,0 +1,1 @@
+"""Billing: each night every customer is compared with Stripe, and income is counted."""
