@@ -1,0 +1,1 @@
+"""The words of mails and notifications, in each language."""

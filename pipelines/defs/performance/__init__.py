@@ -1,0 +1,1 @@
+"""Performance: figures of bots, accounts and users by period, and the summary of each day."""
