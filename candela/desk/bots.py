@@ -34,9 +34,11 @@ __all__ = [
     "UnknownBot",
     "all_bots",
     "bot_named",
+    "bot_with_id",
     "change_bot",
     "create_bot",
     "remove_bot",
+    "rename_bot",
 ]
 
 ACTIVE_STATES: Final = frozenset({"starting", "running", "stopping", "blocked"})
@@ -65,6 +67,9 @@ _CHANGE: Final = """
 UPDATE trading.bots SET version = %(version)s, state_reason = NULL
 WHERE tenant_id = %(tenant)s AND bot_id = %(bot)s
 """
+_RENAME: Final = """
+UPDATE trading.bots SET name = %(name)s WHERE tenant_id = %(tenant)s AND bot_id = %(bot)s
+"""
 _BOTS: Final = """
 SELECT b.bot_id, b.name, b.account_id, a.name AS account, a.venue, a.kind, a.mode, a.quote_ccy,
     b.version, b.wanted, b.wanted_at, b.flatten_on_stop, b.state, b.state_reason, b.state_at,
@@ -74,6 +79,7 @@ INNER JOIN trading.accounts AS a USING (tenant_id, account_id)
 INNER JOIN trading.bot_versions AS v USING (tenant_id, bot_id, version)
 WHERE b.tenant_id = %(tenant)s AND b.removed_at IS NULL
     AND (%(name)s::text IS NULL OR b.name = %(name)s)
+    AND (%(bot)s::uuid IS NULL OR b.bot_id = %(bot)s)
 ORDER BY b.created_at
 """
 _HELD: Final = """
@@ -247,7 +253,7 @@ def change_bot(
     session.lock()
     bot = bot_named(session, name)
     if bot.is_active:
-        raise BotRuns(f"The bot {name} runs.", f"Stop it first: candela bot stop {name}")
+        raise BotRuns(f"The bot {name} runs.", "Stop it first.")
     if config.instrument != bot.config.instrument:
         _refuse_holding(session, bot)
     place = account_named(session, bot.account)
@@ -281,14 +287,14 @@ def remove_bot(session: TenantSession, name: str, *, clock: Clock) -> None:
     bot = bot_named(session, name)
     if bot.is_active:
         state = "runs" if bot.wanted == "running" else f"is {bot.state}"
-        raise BotRuns(f"The bot {name} {state}.", f"Stop it first: candela bot stop {name}")
+        raise BotRuns(f"The bot {name} {state}.", "Stop it first.")
     _refuse_holding(session, bot)
     session.run(_REMOVE, {"bot": bot.bot_id, "at": clock.now()})
 
 
 def all_bots(session: TenantSession) -> list[BotRow]:
     """Return the tenant's bots, oldest first; removed ones are left out."""
-    return [BotRow(**row) for row in session.rows(_BOTS, {"name": None})]
+    return [BotRow(**row) for row in session.rows(_BOTS, {"name": None, "bot": None})]
 
 
 def bot_named(session: TenantSession, name: str) -> BotRow:
@@ -299,7 +305,7 @@ def bot_named(session: TenantSession, name: str) -> BotRow:
     UnknownBot
         The tenant has none of that name.
     """
-    row = session.row(_BOTS, {"name": name})
+    row = session.row(_BOTS, {"name": name, "bot": None})
     if row is not None:
         return BotRow(**row)
     known = ", ".join(one.name for one in all_bots(session))
@@ -307,11 +313,43 @@ def bot_named(session: TenantSession, name: str) -> BotRow:
     raise UnknownBot(f"There is no bot {name!r}.", hint)
 
 
+def bot_with_id(session: TenantSession, bot_id: UUID) -> BotRow:
+    """Return a bot.
+
+    Raises
+    ------
+    UnknownBot
+        The tenant has none of that id, or has removed it.
+    """
+    row = session.row(_BOTS, {"name": None, "bot": bot_id})
+    if row is None:
+        raise UnknownBot(f"There is no bot {bot_id}.", "Take an id of the list of bots.")
+    return BotRow(**row)
+
+
+def rename_bot(session: TenantSession, name: str, new_name: str) -> BotRow:
+    """Give a bot another name; it may run meanwhile.
+
+    Raises
+    ------
+    UnknownBot
+        There is none of that name.
+    BadBot, BotNameTaken
+        As for a bot that is made.
+    """
+    session.lock()
+    bot = bot_named(session, name)
+    if new_name != name:
+        _check_name(session, new_name)
+        session.run(_RENAME, {"bot": bot.bot_id, "name": new_name})
+    return bot_named(session, new_name)
+
+
 def _check_name(session: TenantSession, name: str) -> None:
     if not 1 <= len(name) <= _LONGEST_NAME or name != name.strip() or not name.isprintable():
         message = f"{name!r} is no name of a bot."
         raise BadBot(message, f"Give 1 to {_LONGEST_NAME} characters, no blank at the ends.")
-    if session.row(_BOTS, {"name": name}) is not None:
+    if session.row(_BOTS, {"name": name, "bot": None}) is not None:
         raise BotNameTaken(f"There is a bot {name!r} already.", "Give it another name.")
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
-from candela.desk.accounts import AccountRow, account_named, all_accounts
+from candela.desk.accounts import AccountNameTaken, AccountRow, account_named, all_accounts
 from candela.desk.secrets import seal_secret
 from candela.desk.session import tenant_session
 from candela.desk.users import subscription_of
@@ -37,6 +37,9 @@ __all__ = [
     "Seen",
     "add_keyed",
     "add_paper",
+    "insert_account",
+    "refuse_beyond_plan",
+    "refuse_unfit",
 ]
 
 _INSERT: Final = """
@@ -57,12 +60,6 @@ VALUES (%(tenant)s, %(account)s, %(ccy)s, %(amount)s, %(at)s)
 """
 _NAMED: Final = "SELECT 1 FROM trading.accounts WHERE tenant_id = %(tenant)s AND name = %(name)s"
 _LONGEST_NAME: Final = 100
-
-
-class AccountNameTaken(Conflict):
-    """The tenant has an account of that name already."""
-
-    code = "account_name_taken"
 
 
 class BadAccount(StrategyError):
@@ -159,7 +156,7 @@ def add_paper(
     if not opening.is_finite() or opening <= 0:
         message = f"An opening balance of {opening} {quote_ccy} is not above 0."
         raise BadAccount(message, "Give a positive amount.")
-    return _insert(
+    return insert_account(
         session,
         name=name,
         venue=venue,
@@ -207,13 +204,11 @@ def add_keyed(
         As for paper.
     """
     with tenant_session(database, tenant_id) as session:
-        plan = plan_named(subscription_of(session).plan)
-        phrase = f"The account is {{value}}, the plan {plan.plan} trades: {{limit}}."
-        refuse_beyond((ask("plan_mode", mode, "one_of", plan.modes, phrase),))
+        refuse_beyond_plan(session, mode)
         _refuse_taken(session, name)
         _refuse_key_in_use(session, venue, mode, key.api_key)
     seen = look(key)
-    _refuse_unfit(seen.rights, venue)
+    refuse_unfit(seen.rights, venue)
     content = {"api_key": key.api_key, "secret": key.secret}
     if key.password is not None:
         content["password"] = key.password
@@ -230,7 +225,7 @@ def add_keyed(
             shown=key.api_key,
             clock=clock,
         )
-        return _insert(
+        return insert_account(
             session,
             name=name,
             venue=venue,
@@ -241,6 +236,19 @@ def add_keyed(
             totals=seen.totals,
             clock=clock,
         )
+
+
+def refuse_beyond_plan(session: TenantSession, mode: str) -> None:
+    """Refuse a mode that the tenant's plan does not trade.
+
+    Raises
+    ------
+    PlanLimitReached
+        Naming what it trades.
+    """
+    plan = plan_named(subscription_of(session).plan)
+    phrase = f"The account is {{value}}, the plan {plan.plan} trades: {{limit}}."
+    refuse_beyond((ask("plan_mode", mode, "one_of", plan.modes, phrase),))
 
 
 def _refuse_taken(session: TenantSession, name: str) -> None:
@@ -265,7 +273,16 @@ def _refuse_key_in_use(session: TenantSession, venue: str, mode: str, key: Crede
             raise KeyTaken(message, f"Let the bot trade there: --account {one.name}.")
 
 
-def _refuse_unfit(rights: Rights, venue: str) -> None:
+def refuse_unfit(rights: Rights, venue: str) -> None:
+    """Refuse a key by which money could be taken out, or that cannot trade.
+
+    Raises
+    ------
+    KeyCanWithdraw
+        The venue says that it may take money out.
+    KeyCannotTrade
+        The venue says that it may not place orders.
+    """
     if rights.can_withdraw:
         message = f"The key may withdraw from {venue}, so a leak of it would cost all there is."
         hint = "Make a key there that may read and trade only, and give that one."
@@ -275,7 +292,7 @@ def _refuse_unfit(rights: Rights, venue: str) -> None:
         raise KeyCannotTrade(message, "Allow spot trading for it there, or give another key.")
 
 
-def _insert(
+def insert_account(
     session: TenantSession,
     *,
     name: str,
@@ -287,6 +304,15 @@ def _insert(
     totals: Mapping[str, Decimal],
     clock: Clock,
 ) -> AccountRow:
+    """Write an account with what it holds to begin with.
+
+    Raises
+    ------
+    AccountNameTaken
+        There is one of that name.
+    BadAccount
+        The name is empty or too long.
+    """
     _refuse_taken(session, name)
     now = clock.now()
     values: dict[str, Any] = {
@@ -302,7 +328,8 @@ def _insert(
     try:
         session.run(_INSERT, values)
     except UniqueViolation:
-        raise _taken(name) from None
+        message = f"There is an account {name!r} already."
+        raise AccountNameTaken(message, "Give it another name.") from None
     for ccy, amount in ({quote_ccy: Decimal(0)} | dict(totals)).items():
         parts = values | {"ccy": ccy, "amount": amount}
         if amount:

@@ -18,13 +18,25 @@ if TYPE_CHECKING:
     from candela.desk.session import TenantSession
     from candela.vault.masterkeys import MasterKeys
 
-__all__ = ["NoSecret", "open_secret", "seal_secret"]
+__all__ = [
+    "NoSecret",
+    "Purpose",
+    "data_key",
+    "destroy_secret",
+    "newest_key",
+    "open_secret",
+    "seal_secret",
+]
 
 Purpose = Literal["exchange", "broker", "adviser"]
 
 _NEWEST: Final = """
 SELECT key_version, wrapped_key FROM tenancy.tenant_keys
 WHERE tenant_id = %(tenant)s ORDER BY key_version DESC LIMIT 1
+"""
+_VERSIONED: Final = """
+SELECT wrapped_key FROM tenancy.tenant_keys
+WHERE tenant_id = %(tenant)s AND key_version = %(version)s
 """
 _KEY: Final = """
 INSERT INTO tenancy.tenant_keys (tenant_id, key_version, master_version, wrapped_key, created_at)
@@ -46,6 +58,14 @@ WHERE s.tenant_id = %(tenant)s AND s.secret_id = %(secret)s
 _USED: Final = """
 INSERT INTO tenancy.secret_uses (tenant_id, use_id, secret_id, purpose, used_by, used_at)
 VALUES (%(tenant)s, %(use)s, %(secret)s, %(why)s, %(by)s, %(at)s)
+"""
+# The row stays for what refers to it; its label is free for another one.
+_DESTROY: Final = """
+UPDATE tenancy.secrets SET
+    sealed = '', check_state = %(state)s, check_reason = %(reason)s, try_at = NULL,
+    doomed_at = NULL, dead_since = %(at)s, dead_reason = %(reason)s, totals = NULL,
+    label = left(label, 60) || ' (destroyed ' || secret_id || ')'
+WHERE tenant_id = %(tenant)s AND secret_id = %(secret)s AND sealed <> ''
 """
 
 
@@ -119,12 +139,12 @@ def open_secret(
     Raises
     ------
     NoSecret
-        The tenant has none of that id.
+        The tenant has none of that id, or it was destroyed.
     SealBroken, UnknownMasterKey
         What is stored is not what was sealed, or its master key is not here.
     """
     row: dict[str, Any] | None = session.row(_SEALED, {"secret": secret_id})
-    if row is None:
+    if row is None or not row["sealed"]:
         raise NoSecret(f"There is no secret {secret_id}.", "Enter the key of the account again.")
     now = clock.now()
     session.run(
@@ -139,6 +159,25 @@ def open_secret(
     finally:
         key.wipe()
     return {name: Credential(part) for name, part in parts.items()}
+
+
+def destroy_secret(
+    session: TenantSession,
+    secret_id: UUID,
+    *,
+    reason: str,
+    clock: Clock,
+    state: Literal["refused", "lapsed", "destroyed"] = "destroyed",
+) -> bool:
+    """Overwrite what is sealed, for good; False where nothing was left of it.
+
+    Parameters
+    ----------
+    reason
+        For its owner, who sees it beside the row that stays.
+    """
+    values = {"secret": secret_id, "reason": reason, "state": state, "at": clock.now()}
+    return session.run(_DESTROY, values) > 0
 
 
 def _data_key(session: TenantSession, masters: MasterKeys, clock: Clock) -> DataKey:
@@ -159,3 +198,22 @@ def _data_key(session: TenantSession, masters: MasterKeys, clock: Clock) -> Data
         },
     )
     return key
+
+
+def newest_key(session: TenantSession, masters: MasterKeys, clock: Clock) -> DataKey:
+    """Return the tenant's newest data key, made where there is none; wipe it after use."""
+    return _data_key(session, masters, clock)
+
+
+def data_key(session: TenantSession, masters: MasterKeys, version: int) -> DataKey:
+    """Return a data key of the tenant by its version; wipe it after use.
+
+    Raises
+    ------
+    NoSecret
+        The tenant has no such key: it was destroyed with all that it sealed.
+    """
+    row = session.row(_VERSIONED, {"version": version})
+    if row is None:
+        raise NoSecret(f"The tenant has no data key {version}.", "Enter the secret again.")
+    return unwrap(masters, session.tenant_id, version, bytes(row["wrapped_key"]))

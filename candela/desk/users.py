@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -28,11 +28,14 @@ __all__ = [
     "EmailTaken",
     "UnknownUser",
     "User",
+    "address_of",
     "all_users",
     "change_plan",
     "create_user",
+    "find_left",
     "find_user",
     "subscription_of",
+    "write_user",
     "zone_of",
 ]
 
@@ -56,7 +59,9 @@ INSERT INTO tenancy.subscriptions (tenant_id, plan, status, period_start_at, upd
 VALUES (%(tenant)s, %(plan)s, 'active', %(at)s, %(at)s)
 ON CONFLICT (tenant_id) DO UPDATE SET
     plan = excluded.plan, status = 'active', period_start_at = excluded.period_start_at,
-    period_end_at = NULL, updated_at = excluded.updated_at
+    period_end_at = NULL, updated_at = excluded.updated_at, granted_at = excluded.updated_at,
+    stripe_subscription_id = NULL, stripe_item_id = NULL, stripe_price_id = NULL,
+    billing_interval = NULL, cancel_at_period_end = false, trial_ends_at = NULL
 """
 _SUBSCRIPTION: Final = """
 SELECT plan, status, period_end_at FROM tenancy.subscriptions WHERE tenant_id = %(tenant)s
@@ -68,7 +73,7 @@ SELECT u.tenant_id, u.user_id, u.email, u.name, s.plan, t.zone, u.created_at
 FROM tenancy.users AS u
 INNER JOIN tenancy.tenants AS t USING (tenant_id)
 INNER JOIN tenancy.subscriptions AS s USING (tenant_id)
-WHERE u.is_active AND (%(email)s::text IS NULL OR u.email = %(email)s)
+WHERE u.is_active = %(active)s AND (%(email)s::text IS NULL OR u.email = %(email)s)
 ORDER BY u.created_at
 """
 
@@ -124,39 +129,67 @@ def create_user(
     UnknownPlan, UnknownZone
         There is no such plan or time zone.
     """
+    now = clock.now()
+    made = User(new_id(now), new_id(now), address_of(email), name.strip(), plan, zone, now)
+    with tenant_session(database, made.tenant_id) as session:
+        return write_user(session, made)
+
+
+def address_of(email: str) -> str:
+    """Return an address as it is stored and compared.
+
+    Raises
+    ------
+    BadEmail
+        The text is no address.
+    """
     address = email.strip().lower()
     if not _EMAIL.fullmatch(address):
         message = f"{email!r} is no e-mail address."
         raise BadEmail(message, "Write it as name@example.com.")
-    plan_named(plan)
-    zone_named(zone)
-    now = clock.now()
-    made = User(new_id(now), new_id(now), address, name.strip() or address, plan, zone, now)
+    return address
+
+
+def write_user(session: TenantSession, user: User) -> User:
+    """Write a new tenant with its one user; the session acts for that tenant.
+
+    Raises
+    ------
+    EmailTaken
+        Somebody has the address; nothing more can be done in the transaction.
+    UnknownPlan, UnknownZone
+        There is no such plan or time zone.
+    """
+    plan_named(user.plan)
+    zone_named(user.zone)
+    made = replace(user, name=user.name or user.email)
     values = {
         "name": made.name,
-        "zone": zone,
-        "at": now,
+        "zone": made.zone,
+        "at": made.created_at,
         "shard": shard_of(made.tenant_id),
         "user": made.user_id,
-        "email": address,
-        "plan": plan,
+        "email": made.email,
+        "plan": made.plan,
     }
     try:
-        with tenant_session(database, made.tenant_id) as session:
-            for statement in (_TENANT, _DIRECTORY, _USER, _SUBSCRIBE):
-                session.run(statement, values)
+        for statement in (_TENANT, _DIRECTORY, _USER, _SUBSCRIBE):
+            session.run(statement, values)
     except UniqueViolation:
-        raise EmailTaken(f"{address} is taken.", "Each address is one user's.") from None
+        raise EmailTaken(f"{made.email} is taken.", "Each address is one user's.") from None
     return made
 
 
-def all_users(database: Database, email: str | None = None) -> list[User]:
+def all_users(
+    database: Database, email: str | None = None, *, is_active: bool = True
+) -> list[User]:
     """Return the users of all tenants, oldest first; for the operator of the machine.
 
     Takes the executor's role: a door to the world, which has that of the application, cannot even
     list tenants.
     """
     found: list[User] = []
+    values = {"email": email, "active": is_active}
     with (
         database.connect(Role.EXECUTOR) as connection,
         connection.cursor(row_factory=dict_row) as cursor,
@@ -165,7 +198,7 @@ def all_users(database: Database, email: str | None = None) -> list[User]:
         for start in range(0, len(listed), _BATCH):
             batch = ",".join(listed[start : start + _BATCH])
             cursor.execute("SELECT set_config('candela.tenants', %s, true)", (batch,))
-            found += [User(**row) for row in cursor.execute(_FOUND, {"email": email}).fetchall()]
+            found += [User(**row) for row in cursor.execute(_FOUND, values).fetchall()]
     return sorted(found, key=lambda user: (user.created_at, user.email))
 
 
@@ -185,6 +218,20 @@ def find_user(database: Database, email: str) -> User:
     )
 
 
+def find_left(database: Database, email: str) -> UUID:
+    """Return the tenant of somebody who left or was shut out.
+
+    Raises
+    ------
+    UnknownUser
+        Nobody of that address did.
+    """
+    for user in all_users(database, email.strip().lower(), is_active=False):
+        return user.tenant_id
+    message = f"Nobody with the address {email} left."
+    raise UnknownUser(message, "Who is erased cannot come back.")
+
+
 def change_plan(session: TenantSession, plan: str, *, clock: Clock) -> None:
     """Put a plan in force from now on, without end.
 
@@ -198,6 +245,7 @@ def change_plan(session: TenantSession, plan: str, *, clock: Clock) -> None:
     plan_named(plan)
     session.lock()
     session.run(_SUBSCRIBE, {"plan": plan, "at": clock.now()})
+    session.announce(str(session.tenant_id), {"plan": plan})
 
 
 def subscription_of(session: TenantSession) -> Subscription:

@@ -141,9 +141,9 @@ def _keyed(
     ccy: str,
     has_password: bool,
 ) -> AccountRow:
+    from candela.commands.keyring import master_keys
     from candela.desk.opening import KeyGiven, add_keyed
     from candela.vault.credential import Credential
-    from live.commands.opening import master_keys
     from live.commands.trying import look_at
 
     masters = master_keys(operator.settings)

@@ -121,6 +121,7 @@ def configured(
         Whatever is wrong with it, in one sentence.
     """
     from candela.bots.config import config_from
+    from candela.bots.costs import usual_costs
     from strategies.defining import define
     from strategies.registry import find
     from strategies.values import read_values
@@ -135,7 +136,7 @@ def configured(
     merged = found.with_values(known | _split(pairs)) if known else None
     parameters = merged or read_values(found, pairs)
     wanted |= {"strategy": found.name, "parameters": parameters.model_dump(mode="json")}
-    if "costs" not in wanted and (fees := _usual_fees(str(wanted.get("instrument", "")))):
+    if "costs" not in wanted and (fees := usual_costs(str(wanted.get("instrument", "")))):
         wanted["costs"] = fees
     config = config_from(wanted)
     if config.martingale is not None and not config.martingale.is_acknowledged:
@@ -180,20 +181,6 @@ def _value(text: str) -> object:
         except ValueError:
             return text
     return text
-
-
-def _usual_fees(instrument: str) -> dict[str, float] | None:
-    """Return what the venue charges at first, so that paper is not kinder than the venue."""
-    from candela.market.fees import venue_fees
-    from candela.market.instrument import BadInstrument, Instrument
-
-    try:
-        fees = venue_fees(Instrument.parse(instrument))
-    except BadInstrument:
-        return None  # the configuration says so in its own words
-    if fees is None:
-        return None
-    return {"taker_fee_bps": max(fees.taker_bps, 0.0), "maker_fee_bps": max(fees.maker_bps, 0.0)}
 
 
 def _with_ruin_read(

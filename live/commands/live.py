@@ -47,11 +47,12 @@ def live(
     from candela.commands.places import open_command
     from candela.commands.stopping import stop_on_signal
     from candela.embedded import were_stopped
+    from live.commands.courier import courier_beside
     from live.commands.pace import refuse_other_time
     from live.supervisor.supervisor import Supervisor
 
     output = Output(as_json=as_json)
-    settings, _ = open_command(output)
+    settings, places = open_command(output)
     settings.check_production()
     refuse_other_time(settings, SystemClock())
     folder = None
@@ -66,6 +67,7 @@ def live(
 
     with (
         stop_on_signal() as is_asked,
+        courier_beside(settings, places),
         Supervisor(command, executors, log_dir=folder, tell=output.note) as supervisor,
     ):
         output.note(f"{executors} executor{'s' if executors > 1 else ''}; Ctrl-C drains and stops.")
@@ -125,9 +127,9 @@ def _refuse_stopped() -> None:
 
 def _makings(settings: Settings, places: Places, port: int, name: str | None) -> Makings:
     from candela.clock import SystemClock
+    from candela.commands.keyring import master_keys
     from candela.venues.gateway import VenueGateway
     from candela.venues.opening import open_venue
-    from live.commands.opening import master_keys
     from live.executor.composing import Makings, executor_name
 
     clock = SystemClock()

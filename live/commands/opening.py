@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from candela.market.instrument import Instrument
     from candela.market.timeframe import Timeframe
     from candela.settings import Settings
-    from candela.vault.masterkeys import MasterKeys
 
 __all__ = [
     "LOCAL_USER",
@@ -31,13 +30,11 @@ __all__ = [
     "UserOption",
     "WhichUser",
     "amount",
-    "master_keys",
     "open_operator",
 ]
 
 LOCAL_USER: Final = "trader@localhost"
 """Who a command acts for on a machine where nobody else was made."""
-KEY_FILE: Final = "master-keys"
 # A person waits: a venue that does not answer twice is taken from the catalogue.
 _ATTEMPTS: Final = 2
 _BUDGET_WAIT_S: Final = 15.0
@@ -147,24 +144,6 @@ def _user(output: Output, places: Places, clock: Clock, email: str | None) -> Us
         message = f"There are {len(users)} users: {names}{more}."
         raise WhichUser(message, "Say for whom: --user ADDRESS.")
     return users[0]
-
-
-def master_keys(settings: Settings) -> MasterKeys:
-    """Return the keys that wrap those of the tenants; on a laptop a file, made on first use.
-
-    Raises
-    ------
-    VaultError
-        They cannot be used, or production has none of its own.
-    """
-    from candela.vault.keyfile import master_keys_from_file
-    from candela.vault.masterkeys import master_keys_from_text
-
-    if settings.master_keys is not None:
-        return master_keys_from_text(settings.master_keys)
-    is_laptop = settings.environment == "development"
-    path = settings.state_dir / KEY_FILE
-    return master_keys_from_file(path, create=is_laptop, allow_generated=is_laptop)
 
 
 def amount(text: str, option: str) -> Decimal:

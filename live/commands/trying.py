@@ -33,9 +33,8 @@ async def _look(
 ) -> Seen:
     from candela.brokers.keys import VenueKey
     from candela.brokers.opening import VenueBrokers
-    from candela.desk.opening import Seen
-    from candela.venues.door import Environment
     from candela.venues.gateway import VenueGateway
+    from live.executor.keylook import look
 
     own = operator.settings
     gateway = own.venue_gateway
@@ -44,18 +43,8 @@ async def _look(
         redis_url=operator.places.redis_url,
         gateway=VenueGateway.parse(gateway, own.venue_gateway_ca) if gateway else None,
     )
-    environment = Environment.LIVE if mode == "live" else Environment.DEMO
     try:
-        broker = brokers.open(
-            venue,
-            VenueKey(given.api_key, given.secret, given.password),
-            environment=environment,
-        )
-        try:
-            rights = await broker.rights()
-            balances = await broker.balances()
-        finally:
-            await broker.close()
+        key = VenueKey(given.api_key, given.secret, given.password)
+        return await look(brokers, venue, mode, key)
     finally:
         await brokers.close()
-    return Seen(rights, {ccy: one.total for ccy, one in balances.items()})

@@ -14,11 +14,13 @@ import psutil
 from candela.brokers.opening import VenueBrokers
 from candela.db.connect import Role
 from candela.ids import new_id
+from live.alerts import Alerts
 from live.executor.bet_brokers import PaperBets
 from live.executor.betting import Betting
 from live.executor.crew import Crew, Tools
 from live.executor.fanout import FanOut
 from live.executor.inheriting import host_name
+from live.executor.keychecks import KeyChecks
 from live.executor.looking import Looking
 from live.executor.process import Executor, Parts
 from live.executor.roster import Roster
@@ -140,7 +142,9 @@ def compose(makings: Makings) -> tuple[Executor, Parts]:
     )
     fanout = FanOut(settler, trading, quotes, clock, figures, executor.broken, betting)
     crew = Crew(tools, fanout)
-    looking = Looking(crew, settler, quotes, executor.begun)
+    keys = KeyChecks(database, makings.masters, name, clock, houses, crew)
+    alerts = Alerts(database, clock, lambda: keeper.held("trade"))
+    looking = Looking(crew, settler, quotes, executor.begun, keys.hear)
     link = DatabaseLink(database, Role.EXECUTOR, f"{name} outbox")
     publisher = Publisher(link, makings.redis_url, clock)
     worker = SignalsWorker(
@@ -181,6 +185,8 @@ def compose(makings: Makings) -> tuple[Executor, Parts]:
             "evaluation": worker.run,
             "outbox": publisher.run,
             "weights": weights.run,
+            "keys": keys.run,
+            "alerts": alerts.run,
         },
         closing=(
             close_signals,

@@ -355,7 +355,7 @@ class Crew:
             position_changed(runner, position, trade)
             self.fanout.watch(tenant, runner)
         for fill in booked.fills:
-            words = f"{fill.side} {fill.quantity:f} {fill.symbol} at {fill.price:f}"
+            words = f"{fill.side} {plain(fill.quantity)} {fill.symbol} at {plain(fill.price)}"
             data = {"trade_id": fill.trade_id, "fee": fill.fee, "fee_ccy": fill.fee_ccy}
             tools.journal.note(tenant.tenant_id, fill.bot_id, "fill", words, data=data)
         for trade in booked.trades:
@@ -366,7 +366,7 @@ class Crew:
             if runner is not None:
                 runner.tally.closed(closed)
             tools.figures.count("candela_trades_total", trade.mode)
-            words = f"closed {trade.symbol} by {trade.exit_reason}: {closed.pnl:f}"
+            words = f"closed {trade.symbol} by {trade.exit_reason}: {plain(closed.pnl)}"
             tools.journal.note(tenant.tenant_id, trade.bot_id, "trade", words)
 
     def _alarmed(self, tenant: TenantWork, work: AccountWork, alarm: Alarm) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Final, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from candela.brokers.port import NoInformation
@@ -27,6 +27,8 @@ from live.streams.events import StreamEvent
 __all__ = ["Looking"]
 
 Answer = Literal["taken", "refused", "lapsed"]
+_PLANS_EVERY: Final = 10
+"""Thorough looks from one question for all plans to the next."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -37,6 +39,8 @@ class Looking:
     ----------
     on_begun
         Called with bots that begin, which have not heard the last signals.
+    on_keys
+        Called with a tenant and what was said of its keys and accounts.
     """
 
     def __init__(
@@ -45,13 +49,16 @@ class Looking:
         settler: Settler,
         quotes: Quotes,
         on_begun: Callable[[list[BotRunner]], None],
+        on_keys: Callable[[UUID, Mapping[str, Any]], None] = lambda _tenant, _payload: None,
     ) -> None:
         self._crew = crew
         self._settler = settler
         self._quotes = quotes
         self._on_begun = on_begun
+        self._on_keys = on_keys
         self._dirty: dict[UUID, set[UUID]] = defaultdict(set)
         self._is_halt = False
+        self._looks = 0
 
     def hear(self, events: Iterable[StreamEvent]) -> bool:
         """Note which tenants want something; returns whether any is ours."""
@@ -65,6 +72,7 @@ class Looking:
                 bot = _id(event.payload.get("bot"))
                 self._dirty[tenant] |= set() if bot is None else {bot}
                 self._is_halt = self._is_halt or "scope" in event.payload
+                self._on_keys(tenant, event.payload)
                 heard = True
         return heard
 
@@ -81,6 +89,9 @@ class Looking:
         if thoroughly:
             for tenant_id, bot_id in await crew.tools.roster.changed(ours):
                 self._dirty[tenant_id].add(bot_id)
+            if self._looks % _PLANS_EVERY == 0:
+                await self._subscriptions()
+            self._looks += 1
         dirty, self._dirty = self._dirty, defaultdict(set)
         if thoroughly or self._is_halt:
             self._is_halt = False
@@ -92,6 +103,14 @@ class Looking:
         asked = ours if thoroughly else list(dirty)
         if asked:
             await self._requests(asked)
+
+    async def _subscriptions(self) -> None:
+        """Take over plans that changed, though the word of it was lost on the way."""
+        tenants = list(self._crew.tenants)
+        for tenant_id, found in (await self._crew.tools.roster.subscriptions(tenants)).items():
+            tenant = self._crew.tenants.get(tenant_id)
+            if tenant is not None:
+                tenant.subscribe(found)
 
     async def _halts(self) -> None:
         tenants = list(self._crew.tenants)

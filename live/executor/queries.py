@@ -31,12 +31,13 @@ __all__ = [
 TENANTS: Final = """
 SELECT tenant_id FROM tenancy.directory WHERE shard = %(shard)s ORDER BY tenant_id
 """
+# Also those who left: what they hold is looked after until their bots have stopped.
 WHO: Final = """
 SELECT t.tenant_id, t.zone, coalesce(s.plan, 'free') AS plan,
     coalesce(s.status, 'active') AS status, s.period_end_at
 FROM tenancy.tenants AS t
 LEFT JOIN tenancy.subscriptions AS s USING (tenant_id)
-WHERE t.tenant_id = ANY(%(ids)s) AND t.closed_at IS NULL
+WHERE t.tenant_id = ANY(%(ids)s)
 """
 # An account has work where a bot is or was at work, or where an order may be alive.
 ACCOUNTS: Final = """

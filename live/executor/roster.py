@@ -91,6 +91,17 @@ class Roster:
                     found[row["tenant_id"]][row["halt_id"]] = halt_of(row)
         return {tenant: list(halts.values()) for tenant, halts in found.items()}
 
+    async def subscriptions(self, tenants: Sequence[UUID]) -> dict[UUID, Subscription]:
+        """Return the plans of tenants, and how they stand."""
+        found: dict[UUID, Subscription] = {}
+        for start in range(0, len(tenants), _BATCH):
+            async with self._acting(tenants[start : start + _BATCH]) as (connection, values):
+                for row in await _rows(connection, queries.WHO, values):
+                    found[row["tenant_id"]] = Subscription(
+                        row["plan"], row["status"], row["period_end_at"]
+                    )
+        return found
+
     async def changed(self, tenants: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
         """Return bots, with their tenants, whose state is not what is wanted of them."""
         found: list[tuple[UUID, UUID]] = []

@@ -133,7 +133,7 @@ class Rounds:
         tenant.runners.pop(runner.bot_id, None)
         runner.state = "stopped"
         said[:] = [one for one in said if one.bot_id != runner.bot_id]
-        held = f"; it holds {runner.position.quantity:f}" if runner.is_held else ""
+        held = f"; it holds {plain(runner.position.quantity)}" if runner.is_held else ""
         kept = None if reason == "stopped" and not held else reason + held
         said.append(BotSaid(tenant.tenant_id, runner.bot_id, "stopped", kept))
         now = self._crew.tools.clock.now()

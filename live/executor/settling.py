@@ -119,7 +119,7 @@ class Settler:
             one.tenant.tenant_id,
             intent.bot_id,
             "intent",
-            f"{intent.side} {intent.quantity:f} {intent.symbol} by {intent.kind} ({intent.leg})",
+            f"{intent.side} {plain(intent.quantity)} {intent.symbol} by {intent.kind} ({intent.leg})",
             data={"intent": intent.intent_id, "leg": intent.leg, "bar": intent.bar_at},
         )
 

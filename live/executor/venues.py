@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from candela.brokers.keys import VenueKey
 from candela.brokers.opening import VenueBrokers
@@ -18,14 +18,12 @@ from candela.desk.session import tenant_session
 from candela.orders.records import Account, AccountBook
 from candela.orders.words import InstrumentRules, Quote
 from candela.vault.credential import Credential
-from candela.venues.door import Environment
+from live.executor.keylook import ENVIRONMENTS
 
 if TYPE_CHECKING:
     from candela.vault.masterkeys import MasterKeys
 
 __all__ = ["KeyRing", "LatestQuotes", "PublicMarket", "Venues"]
-
-_ENVIRONMENTS: Final = {"live": Environment.LIVE, "demo": Environment.DEMO}
 
 
 class LatestQuotes(Protocol):
@@ -137,7 +135,7 @@ class Venues:
             return broker
         key = await self._keys.key_of(account)
         self._opened.append(key)
-        return self._houses.open(account.venue, key, environment=_ENVIRONMENTS[account.mode])
+        return self._houses.open(account.venue, key, environment=ENVIRONMENTS[account.mode])
 
     def paper(self, venue: str) -> PaperVenue:
         """Return the paper side of a venue, which all its paper accounts share."""

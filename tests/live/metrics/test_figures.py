@@ -7,8 +7,9 @@ import asyncio
 import aiohttp
 import pytest
 
+from candela.telemetry import Histogram
 from live.metrics.endpoint import Endpoint
-from live.metrics.figures import FIGURES, Figures, Histogram
+from live.metrics.figures import FIGURES, Figures
 
 
 def test_text_of_figures_has_each_name_with_its_kind() -> None:
