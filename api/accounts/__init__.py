@@ -1,0 +1,1 @@
+"""Accounts at venues and on paper, with their balances."""

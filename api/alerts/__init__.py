@@ -1,0 +1,1 @@
+"""Rules that tell when something happens."""

@@ -1,0 +1,1 @@
+"""Backtests that were asked for, their progress and their reports."""

@@ -1,0 +1,1 @@
+"""What a tenant pays and gets: checkout, portal, invoices, and what Stripe tells."""

@@ -1,0 +1,1 @@
+"""Bots: their configuration, versions, runs, and what they decided."""

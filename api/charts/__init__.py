@@ -1,0 +1,1 @@
+"""Candles of a bot with what it did on them."""

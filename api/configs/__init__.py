@@ -1,0 +1,1 @@
+"""Configurations of bots: read from a body, checked against strategy and catalogue."""

@@ -1,0 +1,1 @@
+"""The second factor: setting it up, showing it again, turning it off."""

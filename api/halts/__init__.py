@@ -1,0 +1,1 @@
+"""Kill switches of bots, accounts and the whole tenant."""

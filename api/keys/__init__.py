@@ -1,0 +1,1 @@
+"""Keys of exchanges, brokers and advisers: sealed, tested, never shown."""

@@ -1,0 +1,1 @@
+"""What all features share: who calls, problems, pages of lists, keys of idempotency."""

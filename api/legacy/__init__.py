@@ -1,0 +1,1 @@
+"""The paths of older systems, over the same services."""

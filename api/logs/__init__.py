@@ -1,0 +1,1 @@
+"""What bots said, as pages and as a stream."""

@@ -1,0 +1,1 @@
+"""Figures of bots and users, by day, week and month."""

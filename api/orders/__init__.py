@@ -1,0 +1,1 @@
+"""Orders by hand, and all orders."""

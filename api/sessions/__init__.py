@@ -1,0 +1,1 @@
+"""Proving who one is: registration, login, refresh, second factor, links sent by mail."""

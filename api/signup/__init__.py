@@ -1,0 +1,1 @@
+"""Coming in: registration, links of mails, passwords that were forgotten."""

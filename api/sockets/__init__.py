@@ -1,0 +1,1 @@
+"""WebSockets: tickets that open them, and the hub that feeds them."""

@@ -1,0 +1,1 @@
+"""Strategies, their parameters, and whether some are valid."""

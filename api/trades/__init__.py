@@ -1,0 +1,1 @@
+"""Trades, as pages, one by one, and as CSV."""

@@ -1,0 +1,1 @@
+"""One's own profile, export of all data, and leaving."""
