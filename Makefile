@@ -59,7 +59,7 @@ secrets: $(BUILT) ## Look for secrets in every tracked file, offline
 		--disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 docs: $(BUILT) ## Write docs/reference anew from the code
-	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m docs.generate
 
 check: lint types rooms sql secrets test ## Everything that must hold before a change lands
 

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
 
 from candela.compiled import intrinsic, types
 
@@ -17,34 +16,36 @@ __all__ = ["compare_64", "lowest_bit", "outside_64"]
 
 Floats = npt.NDArray[np.float64]
 
-_WORD = ir.IntType(64)
 _LANES = 8  # doubles compared at once; narrower machines split the vector themselves
 
 
 def _compare_64(_: Any, first: Any, second: Any, row: Any) -> Any:
     """Write two words: bit k says first[row+k] > second[row+k], and <; NaN sets neither."""
-    signature = types.UniTuple(types.uint64, 2)(first, second, row)
+    from llvmlite import ir
+
+    signature = types().UniTuple(types().uint64, 2)(first, second, row)
+    wide = ir.IntType(64)
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         first_type, second_type, _ = signature.args
         left = context.make_array(first_type)(context, builder, given[0]).data
         right = context.make_array(second_type)(context, builder, given[1]).data
         vector = ir.VectorType(ir.DoubleType(), _LANES)
-        above = below = ir.Constant(_WORD, 0)
+        above = below = ir.Constant(wide, 0)
         for offset in range(0, 64, _LANES):
-            place = builder.add(given[2], ir.Constant(_WORD, offset))
+            place = builder.add(given[2], ir.Constant(wide, offset))
             lanes: list[Any] = []
             for data in (left, right):
                 pointer = builder.bitcast(builder.gep(data, [place]), vector.as_pointer())
                 loaded = builder.load(pointer)
                 loaded.align = 8  # rows start anywhere
                 lanes.append(loaded)
-            shift = ir.Constant(_WORD, offset)
+            shift = ir.Constant(wide, offset)
             for sign in (">", "<"):
                 byte = builder.bitcast(
                     builder.fcmp_ordered(sign, lanes[0], lanes[1]), ir.IntType(_LANES)
                 )
-                word = builder.shl(builder.zext(byte, _WORD), shift)
+                word = builder.shl(builder.zext(byte, wide), shift)
                 if sign == ">":
                     above = builder.or_(above, word)
                 else:
@@ -56,7 +57,10 @@ def _compare_64(_: Any, first: Any, second: Any, row: Any) -> Any:
 
 def _outside_64(_: Any, lows: Any, highs: Any, row: Any, floor: Any, ceiling: Any) -> Any:
     """Write a word: bit k says lows[row+k] <= floor or highs[row+k] >= ceiling."""
-    signature = types.uint64(lows, highs, row, floor, ceiling)
+    from llvmlite import ir
+
+    signature = types().uint64(lows, highs, row, floor, ceiling)
+    wide = ir.IntType(64)
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         vector = ir.VectorType(ir.DoubleType(), _LANES)
@@ -68,9 +72,9 @@ def _outside_64(_: Any, lows: Any, highs: Any, row: Any, floor: Any, ceiling: An
             )
             spread = ir.Constant(ir.VectorType(index, _LANES), [0] * _LANES)
             limits.append(builder.shuffle_vector(first, first, spread))
-        found = ir.Constant(_WORD, 0)
+        found = ir.Constant(wide, 0)
         for offset in range(0, 64, _LANES):
-            place = builder.add(given[2], ir.Constant(_WORD, offset))
+            place = builder.add(given[2], ir.Constant(wide, offset))
             for array, sign, limit in ((0, "<=", limits[0]), (1, ">=", limits[1])):
                 data = context.make_array(signature.args[array])(context, builder, given[array])
                 pointer = builder.bitcast(builder.gep(data.data, [place]), vector.as_pointer())
@@ -79,7 +83,7 @@ def _outside_64(_: Any, lows: Any, highs: Any, row: Any, floor: Any, ceiling: An
                 byte = builder.bitcast(
                     builder.fcmp_ordered(sign, loaded, limit), ir.IntType(_LANES)
                 )
-                word = builder.shl(builder.zext(byte, _WORD), ir.Constant(_WORD, offset))
+                word = builder.shl(builder.zext(byte, wide), ir.Constant(wide, offset))
                 found = builder.or_(found, word)
         return found
 
@@ -88,7 +92,9 @@ def _outside_64(_: Any, lows: Any, highs: Any, row: Any, floor: Any, ceiling: An
 
 def _lowest_bit(_: Any, word: Any) -> Any:  # noqa: ARG001 - numba asks for its type by position
     """Write the place of the lowest set bit of a word."""
-    signature = types.int64(types.uint64)
+    from llvmlite import ir
+
+    signature = types().int64(types().uint64)
 
     def generate(_: Any, builder: Any, __: Any, given: Any) -> Any:
         return builder.cttz(given[0], ir.Constant(ir.IntType(1), 1))

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
-__all__ = ["BudgetKeys", "StreamKeys", "budget_keys", "journal_key", "stream_keys"]
+__all__ = [
+    "ENDINGS_CHANNEL",
+    "BudgetKeys",
+    "StreamKeys",
+    "budget_keys",
+    "journal_key",
+    "limit_key",
+    "login_keys",
+    "stream_keys",
+    "ticket_key",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +88,40 @@ def journal_key(tenant_id: UUID) -> str:
     its last line; all of it is in PostgreSQL too.
     """
     return f"candela:{{{tenant_id}}}:journal"
+
+
+def limit_key(owner: str, rule: str) -> str:
+    """Name the budget of requests that a tenant, a token or an address has for one class.
+
+    String: the instant, in microseconds since 1970 by the Redis server's clock, at which the budget
+    is whole again. Lives until that instant.
+    """
+    return f"candela:{{rl:{owner}}}:{rule}"
+
+
+def ticket_key(digest: str) -> str:
+    """Name what a one-time ticket stands for, by the hash of the ticket.
+
+    String: JSON with ``tenant``, ``user``, ``session`` and ``token``. Lives for half a minute, or
+    until it was shown.
+    """
+    return f"candela:{{ticket:{digest}}}:ticket"
+
+
+ENDINGS_CHANNEL: Final = "candela:{identity}:endings"
+"""Channel: a word on it says that a session, a token or a user has ended, so look at PostgreSQL."""
+
+
+def login_keys(email_digest: str, address: str) -> tuple[str, str, str, str]:
+    """Name the counters of failed logins; one slot of a cluster, thanks to the hash tag.
+
+    Of the address for this user, of the address, of the user, of everybody. Each lives as long as
+    the window that it counts in, from the first failure on.
+    """
+    prefix = "candela:{login}"
+    return (
+        f"{prefix}:pair:{email_digest}:{address}",
+        f"{prefix}:address:{address}",
+        f"{prefix}:user:{email_digest}",
+        f"{prefix}:all",
+    )

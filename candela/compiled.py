@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, update_wrapper
 from importlib import import_module
 from pathlib import Path
+from threading import RLock
+from types import CodeType
 from typing import Any, Final, TypeVar, cast
 
 __all__ = [
@@ -31,7 +33,8 @@ SOURCES: Final = ("candela", "candela/fills", "candela/metrics", "candela/payout
 _DECLINED: Final = "scipy"
 
 
-def _open_numba() -> Any:
+@cache
+def _numba() -> Any:
     absent = _DECLINED not in sys.modules
     if absent:
         sys.modules[_DECLINED] = None  # pyright: ignore[reportArgumentType] - Python's way to say no
@@ -44,11 +47,6 @@ def _open_numba() -> Any:
         if absent:
             del sys.modules[_DECLINED]
     return numba
-
-
-_numba: Final = _open_numba()
-types: Final[Any] = _numba.types
-"""numba's types."""
 
 
 @cache
@@ -68,8 +66,59 @@ def cache_folder() -> str:
             if b"compiled" in text:
                 digest.update(path.name.encode())
                 digest.update(text)
-    base = _numba.config.CACHE_DIR or platformdirs.user_cache_path("candela") / "loops"
+    base = _numba().config.CACHE_DIR or platformdirs.user_cache_path("candela") / "loops"
     return str(Path(base) / digest.hexdigest()[:16])
+
+
+class _Deferred:
+    """A loop, or what loops call, that numba takes over when it is first called.
+
+    Processes that only read what strategies say of themselves, such as the API, shall not hold
+    numba: it takes longer to load, and more memory, than all else that they need.
+    """
+
+    def __init__(self, function: Callable[..., Any], make: Callable[[], Any]) -> None:
+        update_wrapper(self, function)
+        self._function = function
+        self._make = make
+        self._made: Any = None
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        made = self._made
+        return (self.made() if made is None else made)(*given, **named)
+
+    def made(self) -> Any:
+        """Return what numba makes of it, always the same."""
+        with _MAKING:
+            if self._made is None:
+                _hand_over(self._function)
+                made = self._make()
+                # Who looks it up from now on finds it without the step over this object.
+                _replace(self._function.__globals__, self._function.__name__, self, made)
+                self._made = made
+        return self._made
+
+
+_MAKING: Final = RLock()
+
+
+def _hand_over(function: Callable[..., Any]) -> None:
+    """Let numba find loops where a function names such as wait: it knows none of ours."""
+    names = function.__globals__
+    for name in _names_of(function.__code__):
+        found = names.get(name)
+        if isinstance(found, _Deferred) and found._function is not function:  # noqa: SLF001 - its own
+            _replace(names, name, found, found.made())
+
+
+def _names_of(code: CodeType) -> set[str]:
+    inner = [_names_of(one) for one in code.co_consts if isinstance(one, CodeType)]
+    return {*code.co_names}.union(*inner)
+
+
+def _replace(names: dict[str, Any], name: str, before: object, after: object) -> None:
+    if names.get(name) is before:
+        names[name] = after
 
 
 def compiled(loop: Loop) -> Loop:
@@ -79,7 +128,7 @@ def compiled(loop: Loop) -> Loop:
     by zero gives an infinity or NaN, as in numpy: a check at each division would stand in the way
     of doing several at once.
     """
-    return _compile(loop, fastmath=False)
+    return _later(loop, fastmath=False)
 
 
 def compiled_sum(loop: Loop) -> Loop:
@@ -87,24 +136,32 @@ def compiled_sum(loop: Loop) -> Loop:
 
     For sums that only figures are made of: the last bit may differ between kinds of processors.
     """
-    return _compile(loop, fastmath={"reassoc", "nsz", "nnan"})
+    return _later(loop, fastmath={"reassoc", "nsz", "nnan"})
 
 
-def _compile(loop: Loop, *, fastmath: set[str] | bool) -> Loop:
+def _later(loop: Loop, *, fastmath: set[str] | bool) -> Loop:
+    return cast("Loop", _Deferred(loop, lambda: _compile(loop, fastmath=fastmath)))
+
+
+def _compile(loop: Callable[..., Any], *, fastmath: set[str] | bool) -> Any:
     # The folder is numba's own setting: other libraries shall keep theirs.
-    before = _numba.config.CACHE_DIR
-    folder = cache_folder()
-    _numba.config.CACHE_DIR = folder
+    numba, folder = _numba(), cache_folder()
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = folder
     try:
-        made = _numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=fastmath)(loop)
+        return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=fastmath)(loop)
     finally:
-        _numba.config.CACHE_DIR = before
-    return cast("Loop", made)
+        numba.config.CACHE_DIR = before
 
 
 def intrinsic(function: Callable[..., Any]) -> Any:
     """Make a function that writes machine code callable from loops."""
-    return _numba.extending.intrinsic(function)
+    return _Deferred(function, lambda: _numba().extending.intrinsic(function))
+
+
+def types() -> Any:
+    """Return numba's types, for functions that write machine code."""
+    return _numba().types
 
 
 def prune_cache(keep: int = 4) -> None:

@@ -4,61 +4,40 @@ from __future__ import annotations
 
 import json
 import logging
-import re
+import sys
+import threading
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, TextIO
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal, TextIO
+
+from candela.secrecy import KEY_NAME, MASK, know, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import TracebackType
 
-__all__ = ["ConsoleFormatter", "JsonFormatter", "configure_logging", "redact"]
+__all__ = ["ConsoleFormatter", "JsonFormatter", "configure_logging", "redact", "request_id"]
 
-_MASK = "***"
+request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
+"""Of the request that is being served; it stands in every line that is written meanwhile."""
+
+# What moves a cursor, begins a line or changes the terminal, so that no text can write a line.
+_UNSEEN: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
+    0x2028: "\\u2028",
+    0x2029: "\\u2029",
+    10: "\\n",
+    13: "\\r",
+    9: "\t",
+}
+_UNSEEN_IN_TRACE: Final = {code: shown for code, shown in _UNSEEN.items() if code != ord("\n")}
+# JSON escapes what is below 32 itself.
+_UNSEEN_IN_JSON: Final = {code: f"\\u{code:04x}" for code in (*range(127, 160), 0x2028, 0x2029)}
 
 # Loggers whose DEBUG lines hold whole requests, keys in the headers included.
 _TALKATIVE = ("ccxt", "urllib3", "asyncio", "aiohttp")
 
-_KEY = (
-    r"(?:(?:api[_-]?key|access[_-]?key|private[_-]?key|secret|passphrase|password|passwd|token|"
-    r"signature|credential|authorization|cookie)[\w-]{0,40}|(?<![a-z])sign(?![a-z]))"
-)
-# Every repetition is possessive or bounded: a log line of megabytes must not stop the process.
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # postgresql://user:secret@host: up to the last @ of the authority, as libpq reads it.
-    (re.compile(r"(://[^\s/:@?#\"']*:)[^\s/?#\"']+(@)"), rf"\1{_MASK}\2"),
-    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {_MASK}"),
-    # "apiKey": "x", apiKey='x', and both inside a quoted text. A missing end is a cut text.
-    (
-        re.compile(
-            rf"""({_KEY}\\?["']?\s*[:=]\s*b?(\\?["']))(?!\2)"""
-            rf"""(?:(?!\2)(?:\\{{2,4}}["']|\\.|[^\\]))*+(\2|\\?$)""",
-            re.IGNORECASE | re.DOTALL,
-        ),
-        rf"\1{_MASK}\3",
-    ),
-    # signature=x in a query, password=x in a connection string, Api-Key: x in a header.
-    (
-        re.compile(rf"({_KEY}\s*[:=]\s*)(?![\"'\\\s*])[^\s&,;\"')}}\]]+", re.IGNORECASE),
-        rf"\1{_MASK}",
-    ),
-    # JSON Web Tokens, wherever they stand.
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), _MASK),
-)
-
-# A shorter one would mask parts of ordinary words.
-_SHORTEST_KNOWN = 6
-_known: set[str] = set()
-
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-def redact(text: str) -> str:
-    """Return a text without passwords in URLs, keys, signatures, tokens and known secrets."""
-    for secret in _known:
-        text = text.replace(secret, _MASK)
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
-    return text
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -70,9 +49,11 @@ class ConsoleFormatter(logging.Formatter):
         line = f"{at} {record.levelname.lower():7} {record.name}: {record.getMessage()}"
         for name, value in _extra(record).items():
             line += f" {name}={_shown(name, value)}"
+        line = redact(line).translate(_UNSEEN)
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return redact(line)
+            trace = redact(self.formatException(record.exc_info))
+            line += "\n" + trace.translate(_UNSEEN_IN_TRACE)
+        return line
 
 
 class JsonFormatter(logging.Formatter):
@@ -92,7 +73,7 @@ class JsonFormatter(logging.Formatter):
             entry[name] = plain if plain is not None else redact(_shown(name, value))
         if record.exc_info:
             entry["exception"] = redact(self.formatException(record.exc_info))
-        return json.dumps(entry, ensure_ascii=False)
+        return json.dumps(entry, ensure_ascii=False).translate(_UNSEEN_IN_JSON)
 
 
 def configure_logging(
@@ -111,7 +92,7 @@ def configure_logging(
     secrets
         Texts that must never appear, beside what `redact` recognises by its form.
     """
-    _known.update(secret for secret in secrets if len(secret) >= _SHORTEST_KNOWN)
+    know(secrets)
     handler = logging.StreamHandler(stream)
     is_console = form == "console" or (form == "auto" and handler.stream.isatty())
     handler.setFormatter(ConsoleFormatter() if is_console else JsonFormatter())
@@ -120,11 +101,42 @@ def configure_logging(
     root.setLevel(level)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+    if stream is None:
+        _catch_what_is_not_caught()
+
+
+def _catch_what_is_not_caught() -> None:
+    """Let tracebacks of the interpreter pass the same filter as everything else."""
+    log = logging.getLogger("candela")
+
+    def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+            return
+        log.critical("Nobody caught this", exc_info=(kind, error, trace))
+
+    def told_of_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None and not issubclass(args.exc_type, SystemExit):
+            told(args.exc_type, args.exc_value, args.exc_traceback)
+
+    # Where somebody else has set a hook, such as a test runner, theirs stays.
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = told
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = told_of_thread
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
-    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    found = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    if (request := request_id.get()) and "request_id" not in found:
+        found["request_id"] = request
+    return found
+
+
+@lru_cache(maxsize=1_000)
+def _is_secret(name: str) -> bool:
+    return KEY_NAME.search(name) is not None
 
 
 def _shown(name: str, value: object) -> str:
-    return _MASK if re.search(_KEY, name, re.IGNORECASE) else str(value)
+    return MASK if _is_secret(name) else str(value)

@@ -40,7 +40,7 @@ def error_classes() -> list[ErrorClass]:
     """
     classes = {
         node.name: _described(node, path)
-        for room in ("candela", "strategies", "backtest", "pipelines", "live", "sandbox")
+        for room in ("candela", "strategies", "backtest", "pipelines", "live", "sandbox", "api")
         for path in sorted((ROOT / room).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef)
@@ -276,7 +276,15 @@ def _shown_default(field: dict[str, Any]) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else f"`{value}`"
 
 
+def api_page() -> str:
+    """Return the page of all routes and WebSockets of the API."""
+    from docs.api_page import page
+
+    return page(_NOTE)
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
+    "api.md": api_page,
     "errors.md": errors_page,
     "settings.md": settings_page,
     "checks.md": checks_page,

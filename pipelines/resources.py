@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from candela.clock import SystemClock
+from candela.commands.keyring import gateway_of
 from candela.db.connect import Role
 from candela.embedded import open_places
 from candela.settings import Settings, environment_with, load_settings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from candela.billing.gateway import Gateway
     from candela.clock import Clock
     from candela.db.connect import Database
     from candela.embedded import Places
@@ -46,6 +48,8 @@ class Platform:
     ----------
     strategies
         Folder of own strategies, for requested backtests.
+    billing
+        The way to Stripe; None: plans cannot be bought.
     progress
         Told on the way how far a step is: what, share 0..1, rows.
     """
@@ -58,6 +62,7 @@ class Platform:
     venue_gateway: str | None = None
     venue_gateway_ca: Path | None = None
     strategies: Path | None = None
+    billing: Gateway | None = field(default=None, repr=False)
     progress: Callable[[str, float, int], None] = _no_progress
 
     @contextmanager
@@ -94,6 +99,7 @@ def open_platform(opened: tuple[Settings, Places] | None = None) -> Platform:
         venue_gateway=settings.venue_gateway,
         venue_gateway_ca=settings.venue_gateway_ca,
         strategies=settings.strategies_dir,
+        billing=gateway_of(settings),
     )
 
 

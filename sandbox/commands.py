@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from candela.commands.output import JsonFlag, Output, table
+from sandbox.stripe.commands import app as stripe_app
 
 if TYPE_CHECKING:
     from candela.settings import Settings
+    from sandbox.mail.server import SandboxMail
     from sandbox.payout.broker import PayoutBroker
     from sandbox.remote import Remote
+    from sandbox.stripe.double import StripeDouble
     from sandbox.venue import SandboxVenue
 
 __all__ = ["app"]
@@ -21,6 +24,7 @@ __all__ = ["app"]
 app = typer.Typer(
     help="A venue on this machine, on real candles, to rehearse trading and outages with."
 )
+app.add_typer(stripe_app, name="stripe")
 
 _ACCOUNT: Final = "rehearsal"
 _WAIT_S: Final = 0.1
@@ -97,6 +101,15 @@ def run(
     payout: Annotated[
         bool, typer.Option("--payout", help="Run a fixed-payout broker on the same prices too.")
     ] = False,
+    mail_port: Annotated[
+        int, typer.Option("--mail-port", min=0, max=65535, help="Of the mail server; 0: free.")
+    ] = 0,
+    stripe_port: Annotated[
+        int, typer.Option("--stripe-port", min=0, max=65535, help="Of Stripe's stand-in; 0: free.")
+    ] = 0,
+    stripe_webhook: Annotated[
+        str, typer.Option("--stripe-webhook", help="Where its events go.")
+    ] = "http://127.0.0.1:8000/api/v1/webhooks/stripe",
     as_json: JsonFlag = False,
 ) -> None:
     """Run the venue until Ctrl-C; print where it is, and a ready-made key."""
@@ -106,8 +119,10 @@ def run(
     from decimal import Decimal
 
     from candela.commands.stopping import stop_on_signal
+    from sandbox.mail.server import SandboxMail
     from sandbox.options import read_balances, read_faults, read_start, replayed
     from sandbox.payout.broker import PayoutBroker
+    from sandbox.stripe.double import StripeDouble
     from sandbox.venue import SandboxVenue
 
     output = Output(as_json=as_json)
@@ -131,10 +146,14 @@ def run(
         fee_bps=Decimal(str(fee_bps)),
     )
     opening = read_balances(balance or [], [*pairs, *series])
-    with stop_on_signal() as is_asked, venue:
+    with stop_on_signal() as is_asked, venue, SandboxMail(port=mail_port) as mail:
         venue.script(planned, seed=seed, rate_ratio=fault_rate)
-        with PayoutBroker(venue) if payout else nullcontext() as broker:
-            _announce(output, settings, venue, opening, broker)
+        with (
+            PayoutBroker(venue) if payout else nullcontext() as broker,
+            StripeDouble(port=stripe_port) as double,
+        ):
+            double.deliver_to(stripe_webhook)
+            _announce(output, settings, venue, opening, broker, mail, double)
             _wait(settings, is_asked)
     output.note("Stopped.")
 
@@ -158,6 +177,8 @@ def _announce(
     venue: SandboxVenue,
     opening: dict[str, Any],
     broker: PayoutBroker | None,
+    mail: SandboxMail,
+    double: StripeDouble,
 ) -> None:
     import os
     import sys
@@ -178,16 +199,26 @@ def _announce(
         pid=os.getpid(),
         payout_url=broker.url if broker else None,
         payout_login=broker.add_customer("1000") if broker else None,
+        smtp_url=mail.smtp_url,
+        mail_url=mail.url,
+        stripe_url=double.url,
+        stripe_key=double.key,
+        stripe_webhook_secret=double.webhook_secret,
     )
     path = write_state(settings.state_dir, running)
     lines = (
         f"The sandbox stands in for binance at {running.speed:g} times the pace, with",
         f"{', '.join(running.symbols)}.\n",
         f"  export CANDELA_VENUE_GATEWAY={running.gateway}",
-        f"  export CANDELA_VENUE_GATEWAY_CA={running.authority}\n",
+        f"  export CANDELA_VENUE_GATEWAY_CA={running.authority}",
+        f"  export CANDELA_SMTP_URL={running.smtp_url}",
+        f"  export CANDELA_STRIPE_URL={running.stripe_url}",
+        f"  export CANDELA_STRIPE_KEY={running.stripe_key}",
+        f"  export CANDELA_STRIPE_WEBHOOK_SECRET={running.stripe_webhook_secret}\n",
         f"  key     {running.key}",
         f"  secret  {running.secret}",
         f"  control {running.control_url}/control/state",
+        f"  mails   {running.mail_url}",
         f"  state   {path}",
         f"  payout  {running.payout_url}, login in the state file\n" if broker else "",
         "At another pace than 1 it is for clients only: executors do not start.\n"
@@ -240,6 +271,19 @@ def status(as_json: JsonFlag = False) -> None:
         ["faults so far", ", ".join(f"{kind} {n}" for kind, n in told["faults"].items()) or "none"],
     ]
     Output(as_json=as_json).result(told, table(["", ""], rows))
+
+
+@app.command("mails")
+def mails(
+    to: Annotated[str | None, typer.Option("--to", help="Only those to this address.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the mails that the running sandbox took, with the links in them."""
+    from sandbox.mail.looking import mails_at, told
+    from sandbox.statefile import read_state
+
+    found = mails_at(read_state(_settings().state_dir).mail_url or "", to)
+    Output(as_json=as_json).result({"mails": found}, told(found))
 
 
 @app.command("fault")

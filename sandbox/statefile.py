@@ -34,6 +34,10 @@ class Running:
         Values of CANDELA_VENUE_GATEWAY and CANDELA_VENUE_GATEWAY_CA.
     payout_login
         Key and secret of a customer of the fixed-payout broker, where one runs.
+    smtp_url, mail_url
+        Value of CANDELA_SMTP_URL; the page that shows what came.
+    stripe_url, stripe_key, stripe_webhook_secret
+        Values of the settings of these names.
     """
 
     gateway: str
@@ -47,6 +51,11 @@ class Running:
     pid: int
     payout_url: str | None = None
     payout_login: tuple[str, str] | None = field(default=None, repr=False)
+    smtp_url: str | None = None
+    mail_url: str | None = None
+    stripe_url: str | None = None
+    stripe_key: str | None = field(default=None, repr=False)
+    stripe_webhook_secret: str | None = field(default=None, repr=False)
 
 
 def write_state(folder: Path, running: Running) -> Path:

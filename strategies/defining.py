@@ -10,7 +10,7 @@ from candela.market.instrument import Instrument
 from candela.market.timeframe import Timeframe
 from strategies.definition import Parameters, Strategy
 
-__all__ = ["define"]
+__all__ = ["define", "timeframes_of"]
 
 _SHIPPED = "strategies."
 
@@ -29,9 +29,14 @@ def define(
         kind=strategy.kind,
         warm_up=strategy.warm_up(parameters),
         reads=strategy.reads(parameters),
-        timeframes=2 if _reads_longer_bars(strategy.source_text) else 1,
+        timeframes=timeframes_of(strategy),
         source=None if is_shipped else strategy.source_text,
     )
+
+
+def timeframes_of(strategy: Strategy[Any]) -> int:
+    """Return how many bar lengths a strategy reads: 2 where it asks for longer ones, else 1."""
+    return 2 if _reads_longer_bars(strategy.source_text) else 1
 
 
 def _reads_longer_bars(text: str) -> bool:

@@ -9,7 +9,6 @@ from candela.bots.config import BadBotConfig
 from candela.bots.definition import LONGEST_WARM_UP
 from candela.errors import Conflict, RiskHalt, StrategyError
 from candela.money import decimal_of, floored, plain
-from candela.payout.assessment import assess
 from candela.payout.ladder import Ladder
 
 if TYPE_CHECKING:
@@ -173,6 +172,9 @@ def ruin_of(
     rounds
         The horizon to say it for.
     """
+    # Compiled loops: a process that never shows an estimate, such as a door, does not load them.
+    from candela.payout.assessment import assess
+
     ladder = Ladder(
         first_stake=martingale.first_stake,
         payout=payout_ratio,

@@ -204,7 +204,7 @@ class Wire:
             if missing is not None and ruling.sense is Sense.MISSING:
                 return missing()
             if ruling.kind is OutcomeKind.CREDENTIALS_DEAD:
-                message = f"{self.house.venue} refuses the key: {reason}."
+                message = f"{self.house.venue} refuses the key: {reason.rstrip('.')}."
                 raise CredentialsDead(message, "Check the key, its rights and its addresses there.")
             if ruling.sense is Sense.CLOCK:
                 await self.house.measure_clock()

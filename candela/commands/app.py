@@ -10,7 +10,7 @@ from typing import Final
 import typer
 from typer.exceptions import TyperException
 
-from candela.commands import candles, db, funding, servers, sources
+from candela.commands import audit, candles, db, funding, keys, servers, sources
 from candela.commands.output import JsonFlag, Output, make_printable, report_error
 from candela.errors import CandelaError
 
@@ -79,10 +79,12 @@ app = typer.Typer(
 @cache
 def build() -> typer.Typer:
     """Return the app with the commands of the rooms above the kernel hung in."""
+    app.add_typer(audit.app, name="audit")
     app.add_typer(candles.app, name="candles")
     app.add_typer(db.app, name="db")
     app.add_typer(sources.app, name="sources")
     app.add_typer(funding.app, name="funding")
+    app.add_typer(keys.app, name="keys")
     app.command("status")(servers.status)
     app.command("down")(servers.down)
     for entry in sorted(entry_points(group="candela.commands"), key=lambda one: one.name):

@@ -38,6 +38,7 @@ class BadTradingHours(ConfigError):
 class UnknownZone(ConfigError):
     """No time zone has that name."""
 
+    status = 422
     code = "unknown_zone"
 
 

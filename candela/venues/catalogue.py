@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from candela.errors import BrokerError, RateLimited
 from candela.market.instrument import BadInstrument, Instrument
 from candela.venues.answers import ListedSymbol
+from candela.venues.shipped import shipped_symbols, shipped_venues
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -179,7 +178,7 @@ def write_catalogue(
 
 def fallback_venues() -> tuple[str, ...]:
     """Return the venues that the shipped list knows."""
-    return tuple(sorted(_fallback()))
+    return shipped_venues()
 
 
 def fallback_symbols(venue: str) -> list[ListedSymbol]:
@@ -190,18 +189,12 @@ def fallback_symbols(venue: str) -> list[ListedSymbol]:
     Well-known symbols only, without ticks and steps, which change: enough to start on.
     """
     found: list[ListedSymbol] = []
-    for symbol in _fallback().get(venue, []):
+    for symbol in shipped_symbols(venue):
         pair, colon, _ = symbol.partition(":")
         base, _, quote = pair.partition("/")
         kind = "perpetual" if colon else "spot"
         found.append(ListedSymbol(symbol, kind, base, quote, True, None, None, None))  # noqa: FBT003 - a row
     return found
-
-
-def _fallback() -> dict[str, list[str]]:
-    text = files("candela.venues").joinpath("fallback.json").read_text(encoding="utf-8")
-    content = cast("dict[str, Any]", json.loads(text))
-    return cast("dict[str, list[str]]", content["venues"])
 
 
 def _known(connection: psycopg.Connection, venue: str) -> int:

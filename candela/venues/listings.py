@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any
 
-from candela.bots.market import Market
 from candela.errors import BrokerError, RateLimited
-from candela.market.fees import venue_fees
 from candela.money import ZERO, decimal_of
-from candela.orders.words import InstrumentRules
 from candela.venues.known import require_venue
+from candela.venues.stored import known_market, market_from
 
 if TYPE_CHECKING:
     import psycopg
 
+    from candela.bots.market import Market
     from candela.market.instrument import Instrument
     from candela.market.timeframe import Timeframe
     from candela.venues.client import VenueClient
 
 __all__ = ["market_of"]
-
-_KNOWN: Final = """
-SELECT i.is_active, i.base_ccy, i.quote_ccy, i.price_tick, i.amount_step, i.minimum_cost
-FROM market.instruments AS i INNER JOIN market.venues AS v USING (venue)
-WHERE i.venue = %s AND i.symbol = %s AND v.refreshed_at IS NOT NULL
-"""
-_BPS: Final = Decimal(10_000)
 
 
 def market_of(
@@ -61,15 +52,13 @@ def market_of(
             client.require(instrument.symbol, timeframe)
         listed = client.listing(instrument.symbol)
     except (BrokerError, RateLimited):
-        row = connection.execute(_KNOWN, (instrument.venue, instrument.symbol)).fetchone()
-        if row is None:
+        stored = known_market(connection, instrument)
+        if stored is None:
             raise
-        is_active, base, quote, *steps = cast("tuple[Any, ...]", row)
-        amounts = [Decimal(step) if step is not None else ZERO for step in steps]
-        return _market(instrument, base, quote, amounts, is_active=is_active, is_assumed=True)
+        return stored
     steps = (listed.price_tick, listed.amount_step, listed.minimum_cost)
     amounts = [ZERO if step is None else decimal_of(step) for step in steps]
-    return _market(
+    return market_from(
         instrument,
         listed.base,
         listed.quote,
@@ -77,30 +66,3 @@ def market_of(
         is_active=listed.is_active,
         is_assumed=False,
     )
-
-
-def _market(
-    instrument: Instrument,
-    base: str | None,
-    quote: str | None,
-    amounts: list[Decimal],
-    *,
-    is_active: bool,
-    is_assumed: bool,
-) -> Market:
-    pair = instrument.symbol.partition(":")[0].partition("/")
-    tick, lot, minimum_notional = amounts
-    fees = venue_fees(instrument)
-    rules = InstrumentRules(
-        symbol=instrument.symbol,
-        base=base or pair[0],
-        quote=quote or pair[2],
-        lot=lot,
-        tick=tick,
-        minimum_quantity=lot,
-        minimum_notional=minimum_notional,
-        taker_fee=ZERO if fees is None else decimal_of(fees.taker_bps) / _BPS,
-        maker_fee=ZERO if fees is None else decimal_of(fees.maker_bps) / _BPS,
-        is_trading=is_active,
-    )
-    return Market(instrument, rules, is_assumed=is_assumed)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run once by the database's image, on an empty data folder: the logins of pipelines and executors,
-# and Dagster's database. The schema and all other roles come from the service migrate.
+# Run once by the database's image, on an empty data folder: the logins of pipelines, executors and
+# the API, and Dagster's database. The schema and all other roles come from the service migrate.
 set -eu
 
 # The passwords go in by standard input: arguments of a process can be read by others.
@@ -15,7 +15,8 @@ variable() {
 
 password=$(variable password "$PIPELINES_PASSWORD_FILE" pipelines_password)
 live_password=$(variable live_password "$LIVE_PASSWORD_FILE" live_password)
+web_password=$(variable web_password "$WEB_PASSWORD_FILE" web_password)
 {
-    printf '%s\n%s\n' "$password" "$live_password"
+    printf '%s\n%s\n%s\n' "$password" "$live_password" "$web_password"
     cat "${LOGINS_FILE:-/docker-entrypoint-initdb.d/logins.psql}"
 } | psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB"

@@ -77,7 +77,9 @@ def _demo(stack: ExitStack, settings: Settings) -> str:
     from pipelines.resources import environment_with
     from pipelines.up.demo import Demo, DemoFailed
 
-    demo = stack.enter_context(Demo(settings.state_dir / "demo", environment_with({})))
+    demo = stack.enter_context(
+        Demo(settings.state_dir / "demo", environment_with({}), settings.api_port)
+    )
     try:
         return demo.start()
     except DemoFailed as error:

@@ -1,9 +1,11 @@
-"""The paper bot of `candela up`: a sandbox venue, one executor, one bot, so that trades appear."""
+"""What `candela up` shows: a sandbox, one executor, one paper bot, and the API with two people."""
 
 from __future__ import annotations
 
 import json
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Demo", "DemoFailed"]
 
 _USER: Final = "trader@localhost"
+_ADMIN: Final = "admin@localhost"
 _NAME: Final = "demo"
 _READY_S: Final = 60.0
 _STOP_S: Final = 75.0
@@ -46,11 +49,14 @@ class Demo:
         Where their logs go.
     environment
         Variables of the children.
+    api_port
+        Of the API; the next free one where it is in use.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], api_port: int) -> None:
         self._folder = folder
         self._environment = dict(environment)
+        self._api_port = api_port
         self._children: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -68,17 +74,32 @@ class Demo:
             The sandbox or a command does not come up.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        said = self._sandbox()
-        self._environment["CANDELA_VENUE_GATEWAY"] = str(said["gateway"])
-        self._environment["CANDELA_VENUE_GATEWAY_CA"] = str(said["authority"])
-        self._set_up()
+        port = _free_port(self._api_port)
+        address = f"http://127.0.0.1:{port}"
+        said = self._sandbox(f"{address}/api/v1/webhooks/stripe")
+        self._environment |= {
+            "CANDELA_VENUE_GATEWAY": str(said["gateway"]),
+            "CANDELA_VENUE_GATEWAY_CA": str(said["authority"]),
+            "CANDELA_STRIPE_URL": str(said["stripe_url"]),
+            "CANDELA_STRIPE_KEY": str(said["stripe_key"]),
+            "CANDELA_STRIPE_WEBHOOK_SECRET": str(said["stripe_webhook_secret"]),
+            "CANDELA_SMTP_URL": str(said["smtp_url"]),
+            "CANDELA_PUBLIC_URL": address,
+        }
+        passwords = self._set_up()
+        self._ask("billing", "sync")
         self._spawn("live")
+        self._wait_for(self._spawn("api", "--port", str(port), "--json"), "api")
         return (
             f"Paper bot {_NAME!r}, on a sandbox venue that replays candles as if they were now:\n"
             f"  candela bot status {_NAME}    what it does, and why not\n"
             f"  candela bot trades {_NAME}    trades, within some minutes\n"
             f"  candela bot logs {_NAME} --follow\n"
-            f"  candela sandbox fault outage --for 60    rehearse an outage"
+            f"  candela sandbox fault outage --for 60    rehearse an outage\n\n"
+            f"The API: {address}/api/v1, to be tried at {address}/api/v1/docs\n"
+            + "".join(f"  {email}, password {password}\n" for email, password in passwords.items())
+            + "  The passwords are of this start. Stripe and mails are the sandbox's:\n"
+            f"  candela sandbox mails --to ADDRESS    {said['mail_url']}"
         )
 
     def stop(self) -> None:
@@ -93,36 +114,52 @@ class Demo:
                 process.wait()
         self._children.clear()
 
-    def _sandbox(self) -> dict[str, Any]:
-        process = self._spawn("sandbox", "--json")
-        log = self._folder / "sandbox.log"
+    def _sandbox(self, webhook: str) -> dict[str, Any]:
+        process = self._spawn("sandbox", "--json", "--stripe-webhook", webhook)
+        return self._wait_for(process, "sandbox")
+
+    def _wait_for(self, process: subprocess.Popen[bytes], name: str) -> dict[str, Any]:
+        """Return the object that a process prints once it is ready."""
+        log = self._folder / f"{name}.log"
         deadline = time.monotonic() + _READY_S
         while time.monotonic() < deadline and process.poll() is None:
             for line in log.read_text("utf-8", errors="replace").splitlines():
                 if line.startswith("{"):
                     return cast("dict[str, Any]", json.loads(line))
             time.sleep(0.1)
-        raise DemoFailed("The sandbox venue does not start.", f"Its log is {log}.")
+        raise DemoFailed(f"`candela {name}` does not start.", f"Its log is {log}.")
 
-    def _set_up(self) -> None:
-        """Make user, account and bot, once; a bot that somebody stopped stays stopped."""
-        users = self._ask("user", "list")["users"]
-        if not users:
+    def _set_up(self) -> dict[str, str]:
+        """Make people, account and bot, once; a bot that somebody stopped stays stopped.
+
+        Returns the passwords, new ones at each start: none is kept in a file.
+        """
+        known = {one["email"] for one in self._ask("user", "list")["users"]}
+        own = _USER in known or not known
+        if not known:
             self._ask("user", "create", _USER, "--plan", "pro")
+        if _ADMIN not in known:
+            self._ask("user", "create", _ADMIN, "--role", "superadmin")
+        people = (_USER, _ADMIN) if own else (_ADMIN,)
+        passwords = {email: secrets.token_urlsafe(12) for email in people}
+        for email, password in passwords.items():
+            self._ask("user", "password", email, given=password)
+        if not own:
+            return passwords
         user = ("--user", _USER)
-        if users and _USER not in {one["email"] for one in users}:
-            return
         accounts = self._ask("account", "list", *user)["accounts"]
         if not any(one["name"] == _NAME for one in accounts):
             self._ask("account", "add", _NAME, "--opening", "10000", *user)
         bots = self._ask("bot", "list", *user)["bots"]
         if not any(one["name"] == _NAME for one in bots):
             self._ask("bot", "create", _NAME, *_BOT, *user)
+        return passwords
 
-    def _ask(self, *words: str) -> dict[str, Any]:
+    def _ask(self, *words: str, given: str = "") -> dict[str, Any]:
         done = subprocess.run(
             [sys.executable, "-m", "candela.commands.app", *words, "--json"],
             env=self._environment,
+            input=f"{given}\n".encode(),
             capture_output=True,
             timeout=_READY_S,
             check=False,
@@ -149,3 +186,16 @@ class Demo:
             )
         self._children.append(process)
         return process
+
+
+def _free_port(wanted: int) -> int:
+    """Return the wanted port of this machine, or any free one where it is in use."""
+    for port in (wanted, 0):
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(tried.getsockname()[1])
+    raise DemoFailed("This machine has no free port.", "End some programs.")

@@ -117,7 +117,7 @@ def _rights(service: dict[str, Any]) -> list[str]:
     ]
     environment = cast("dict[str, str]", service.get("environment", {}))
     for key, value in environment.items():
-        if re.search(r"PASSWORD|SECRET|TOKEN|_URL", key) and not key.endswith("_FILE"):
+        if re.search(r"PASSWORD|SECRET|TOKEN|(?<!PUBLIC)_URL", key) and not key.endswith("_FILE"):
             found.append(f"has {key} in its environment")
         if key.endswith("_FILE") and not str(value).startswith("/run/secrets/"):
             found.append(f"reads {key} from elsewhere than /run/secrets")

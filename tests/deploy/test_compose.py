@@ -218,7 +218,7 @@ def test_health_check_that_needs_the_secrets_always_goes_through_the_entrypoint(
         if words[:2] != ENTRYPOINT and not {"grpc-health-check", "python"} & set(words)
     ]
     assert bare == []
-    assert len(checks) == 6
+    assert len(checks) == 7
 
 
 def test_queues_of_the_workers_are_those_that_jobs_name() -> None:

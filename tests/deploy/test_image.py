@@ -183,7 +183,8 @@ def test_make_secrets_when_run_twice_keeps_what_it_made(tmp_path: Path) -> None:
     assert made[0] == made[1]
     assert set(made[0]) == set(read(DEPLOY / "compose.yml")["secrets"])
     assert len(set(made[0].values())) == len(made[0])
-    keys = made[0].pop("master_keys")
-    assert master_keys_from_text(SecretStr(keys)).versions == (1,)
+    for name in ("master_keys", "token_keys"):
+        keys = made[0].pop(name)
+        assert master_keys_from_text(SecretStr(keys)).versions == (1,)
     assert all(re.fullmatch(r"[0-9a-f]{64}", text) for text in made[0].values())
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700

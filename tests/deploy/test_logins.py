@@ -42,6 +42,7 @@ def prepare(
             "POSTGRES_DB": "candela",
             "PIPELINES_PASSWORD_FILE": str(folder / "password"),
             "LIVE_PASSWORD_FILE": str(folder / "password"),
+            "WEB_PASSWORD_FILE": str(folder / "password"),
             "LOGINS_FILE": str(SCRIPT.with_name("logins.psql")),
         },
         capture_output=True,
