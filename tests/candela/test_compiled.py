@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
 
 from candela.compiled import SOURCES, cache_folder
+from strategies.registry import SHIPPED
 from tests.architecture.tree import ROOT, module_files
 
 BUDGET_CODE = """
@@ -69,3 +76,41 @@ def test_backtest_when_run_then_no_heavy_library_is_loaded() -> None:
         [sys.executable, "-c", BUDGET_CODE], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_strategies_when_only_described_then_numba_is_not_loaded() -> None:
+    code = """
+import sys
+from strategies.registry import shipped
+told = [(one.schema, one.warm_up(one.with_values()), one.source_digest) for one in shipped()]
+print(len(told), [name for name in ("numba", "llvmlite") if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == f"{len(SHIPPED)} []", done.stderr
+
+
+def test_loops_when_first_called_by_many_threads_then_each_is_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "loops_inner.py").write_text(
+        "from candela.compiled import compiled\n\n\n"
+        "@compiled\ndef twice(value):\n    return value + value\n"
+    )
+    (tmp_path / "loops_outer.py").write_text(
+        "from candela.compiled import compiled\nfrom loops_inner import twice\n\n\n"
+        "@compiled\ndef total(values):\n    found = 0.0\n    for value in values:\n"
+        "        found += twice(value)\n    return found\n"
+    )
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    outer, inner = import_module("loops_outer"), import_module("loops_inner")
+    waiting: Any = outer.total
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(waiting, [np.arange(5.0)] * 16))
+    assert found == [20.0] * 16
+    # What looks them up now finds what numba made, and one of each.
+    assert outer.total is waiting.made()
+    assert outer.twice is inner.twice
+    assert len(outer.total.signatures) == len(inner.twice.signatures) == 1
+    assert waiting.__name__ == "total"
