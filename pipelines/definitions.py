@@ -14,8 +14,13 @@ from pipelines.defs.backtests.automation import (
     run_backtests,
     scheduled_backtests,
 )
-from pipelines.defs.billing.assets import billing_reconciliation, monthly_income
-from pipelines.defs.billing.automation import compare_billing, compare_billing_every_night
+from pipelines.defs.billing.assets import billing_reconciliation, ended_trials, monthly_income
+from pipelines.defs.billing.automation import (
+    compare_billing,
+    compare_billing_every_night,
+    look_at_trials,
+    look_at_trials_every_hour,
+)
 from pipelines.defs.candles.assets import candles
 from pipelines.defs.candles.automation import changed_files, keep_current, unfinished_months
 from pipelines.defs.candles.jobs import keep_candles_current, update_candles
@@ -24,6 +29,8 @@ from pipelines.defs.gaps.repair import repair_candle_gaps, repair_every_hour
 from pipelines.defs.instruments.assets import instruments
 from pipelines.defs.leaving.assets import erased_tenants
 from pipelines.defs.leaving.automation import erase_tenants, erase_tenants_every_night
+from pipelines.defs.parity.assets import bot_parity, every_gap_is_explained
+from pipelines.defs.parity.automation import prove_bots, prove_every_night
 from pipelines.defs.performance.assets import daily_summaries, metric_rollups
 from pipelines.defs.performance.automation import (
     roll_up_every_10_minutes,
@@ -43,6 +50,8 @@ from pipelines.defs.rollups.automation import (
     refresh_stale_rollups,
     stale_rollups,
 )
+from pipelines.defs.upkeep.assets import old_rows
+from pipelines.defs.upkeep.automation import tidy_every_night, tidy_up
 from pipelines.defs.upkeep.janitor import janitor
 from pipelines.resources import platform_resource
 
@@ -59,12 +68,15 @@ defs = dg.Definitions(
         backtest_runs,
         billing_reconciliation,
         monthly_income,
+        ended_trials,
+        bot_parity,
         audit_chain,
         erased_tenants,
         metric_rollups,
         daily_summaries,
+        old_rows,
     ],
-    asset_checks=[contract_checks, audit_chain_is_whole],
+    asset_checks=[contract_checks, audit_chain_is_whole, every_gap_is_explained],
     jobs=[
         update_candles,
         keep_candles_current,
@@ -75,10 +87,13 @@ defs = dg.Definitions(
         repair_candle_gaps,
         run_backtests,
         compare_billing,
+        look_at_trials,
+        prove_bots,
         prove_audit_log,
         erase_tenants,
         roll_up_figures,
         summarise_days,
+        tidy_up,
     ],
     sensors=[
         changed_files,
@@ -95,11 +110,14 @@ defs = dg.Definitions(
         repair_every_hour,
         judge_every_night,
         compare_billing_every_night,
+        look_at_trials_every_hour,
+        prove_every_night,
         prove_audit_log_every_night,
         erase_tenants_every_night,
         roll_up_every_10_minutes,
         roll_up_every_night,
         summarise_every_hour,
+        tidy_every_night,
     ],
     resources={"platform": platform_resource()},
     # A step is a query or two: a process for each would cost more than its work.

@@ -21,6 +21,7 @@ from candela.billing.subscriptions import Standing, lock_billing, read_standing,
 from candela.desk.session import TenantSession
 from candela.desk.users import change_plan
 from candela.ids import new_id
+from candela.notify.telling import tell_tenant
 
 if TYPE_CHECKING:
     from candela.audit.record import Actor
@@ -92,6 +93,10 @@ class Page:
     purpose: Literal["checkout", "change", "portal"]
 
 
+def _each_time(_: TenantSession, effect: Callable[[], Page]) -> Page:
+    return effect()
+
+
 def customer_of(session: TenantSession) -> str | None:
     """Return Stripe's id of the tenant; None: it never began to buy."""
     row = session.row(_CUSTOMER, {})
@@ -108,6 +113,7 @@ def open_checkout(
     back_url: str,
     clock: Clock,
     actor: Actor,
+    once: Callable[[TenantSession, Callable[[], Page]], Page] = _each_time,
 ) -> Page:
     """Return the page on which a plan is bought, or on which the one in force becomes another.
 
@@ -118,6 +124,8 @@ def open_checkout(
     act
         Opens a transaction of the tenant; it is called twice, since a customer that Stripe has
         made must be written down whatever follows.
+    once
+        Runs what opens the page, in its transaction, or gives what was answered before.
 
     Raises
     ------
@@ -133,41 +141,58 @@ def open_checkout(
         lock_billing(session)
         customer_id = _ensure_customer(session, gateway, user_id, clock)
     with gateway.turn(), act() as session:
-        lock_billing(session)
-        price_id = current_price(session.connection, gateway, plan, interval, clock=clock)
-        _end_open(session, gateway, clock)
-        known, _ = refresh(session, gateway, customer_id, clock=clock, actor=actor)
-        if known.is_bought and known.stripe_subscription_id and known.stripe_item_id:
-            if known.stripe_price_id == price_id and not known.cancel_at_period_end:
-                message = f"The plan {plan} is in force already, by the {interval}."
-                raise AlreadySubscribed(message, "POST /billing/portal shows what can be changed.")
-            change = (known.stripe_subscription_id, known.stripe_item_id, price_id)
-            url = gateway.create_portal(customer_id=customer_id, back_url=back_url, change=change)
-            page = Page(url, "change")
-        else:
-            page = Page(
-                _new_checkout(
-                    session,
-                    gateway,
-                    known,
-                    (plan, interval, price_id),
-                    customer_id,
-                    back_url,
-                    clock,
-                ),
-                "checkout",
-            )
-        detail = {"plan": plan, "interval": interval, "purpose": page.purpose}
-        record(
+        wanted = plan, interval
+        return once(
             session,
-            actor,
-            "billing.checkout",
-            "subscription",
-            session.tenant_id,
-            clock=clock,
-            detail=detail,
+            lambda: _open_page(session, gateway, wanted, customer_id, back_url, clock, actor),
         )
-        return page
+
+
+def _open_page(
+    session: TenantSession,
+    gateway: Gateway,
+    wanted: tuple[PlanName, Interval],
+    customer_id: str,
+    back_url: str,
+    clock: Clock,
+    actor: Actor,
+) -> Page:
+    plan, interval = wanted
+    lock_billing(session)
+    price_id = current_price(session.connection, gateway, plan, interval, clock=clock)
+    _end_open(session, gateway, clock)
+    known, _ = refresh(session, gateway, customer_id, clock=clock, actor=actor)
+    if known.is_bought and known.stripe_subscription_id and known.stripe_item_id:
+        if known.stripe_price_id == price_id and not known.cancel_at_period_end:
+            message = f"The plan {plan} is in force already, by the {interval}."
+            raise AlreadySubscribed(message, "POST /billing/portal shows what can be changed.")
+        change = (known.stripe_subscription_id, known.stripe_item_id, price_id)
+        url = gateway.create_portal(customer_id=customer_id, back_url=back_url, change=change)
+        page = Page(url, "change")
+    else:
+        page = Page(
+            _new_checkout(
+                session,
+                gateway,
+                known,
+                (plan, interval, price_id),
+                customer_id,
+                back_url,
+                clock,
+            ),
+            "checkout",
+        )
+    detail = {"plan": plan, "interval": interval, "purpose": page.purpose}
+    record(
+        session,
+        actor,
+        "billing.checkout",
+        "subscription",
+        session.tenant_id,
+        clock=clock,
+        detail=detail,
+    )
+    return page
 
 
 def open_portal(session: TenantSession, gateway: Gateway, *, back_url: str) -> Page:
@@ -224,6 +249,7 @@ def take_free(
         raise SubscriptionRunning(message, "Cancel it first: POST /billing/cancel.")
     if known.plan != "free":
         change_plan(session, "free", clock=clock)
+        tell_tenant(session, "plan_changed", clock=clock, plan="free")
         record(
             session,
             actor,

@@ -8,8 +8,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from candela.billing.shapes import amount_of
+from candela.clock import FixedClock
+from candela.notify.telling import tell_tenant
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from candela.billing.gateway import Gateway
     from candela.billing.shapes import InvoiceShape, PaymentShape
     from candela.clock import Clock
@@ -71,6 +75,7 @@ WHERE tenant_id = %(tenant)s
 ORDER BY created_at DESC, stripe_payment_id DESC
 LIMIT %(limit)s
 """
+_STATUS: Final = "SELECT status FROM tenancy.subscriptions WHERE tenant_id = %(tenant)s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +174,26 @@ def _keep(session: TenantSession, gateway: Gateway, invoice: InvoiceShape, at: d
     )
     for payment in gateway.payments(invoice.id):
         values = _payment_values(payment, at)
-        changed += 0 if values is None else session.run(_PAYMENT, values | {"invoice": invoice.id})
+        if values is None or not session.run(_PAYMENT, values | {"invoice": invoice.id}):
+            continue
+        changed += 1
+        if values["status"] == "failed":
+            _tell_failed(session, values, at)
     return changed
+
+
+def _tell_failed(session: TenantSession, values: Mapping[str, Any], at: datetime) -> None:
+    """Tell of a renewal that was not paid; who is about to buy sees it on Stripe's page."""
+    row = session.row(_STATUS, {})
+    if row is not None and row["status"] == "past_due":
+        tell_tenant(
+            session,
+            "payment_failed",
+            clock=FixedClock(at),
+            once_key=f"payment:{values['payment']}",
+            amount=values["amount"],
+            currency=values["ccy"],
+        )
 
 
 def _payment_values(payment: PaymentShape, at: datetime) -> dict[str, Any] | None:

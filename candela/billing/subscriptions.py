@@ -11,6 +11,7 @@ from psycopg.errors import LockNotAvailable
 from candela.audit.record import record
 from candela.billing.errors import BillingBusy
 from candela.billing.gateway import MissingAtStripe
+from candela.notify.telling import tell_tenant
 from candela.plans import PlanName, Subscription, SubscriptionStatus
 
 if TYPE_CHECKING:
@@ -208,7 +209,24 @@ def refresh(
         clock=clock,
         detail={"was": known.told, "is": wanted.told},
     )
+    _tell(session, known, wanted, asked_at, clock)
     return wanted, True
+
+
+def _tell(
+    session: TenantSession, known: Standing, wanted: Standing, now: datetime, clock: Clock
+) -> None:
+    """Tell what a person has to know of a change: another plan holds, or one will end."""
+    is_other = wanted.plan != known.plan or not known.in_force(now)
+    if wanted.in_force(now) and is_other:
+        tell_tenant(session, "plan_changed", clock=clock, plan=wanted.plan)
+    ends = wanted.period_end_at
+    if wanted.status == "cancelled" and ends is not None and now < ends:
+        once = f"ends:{wanted.stripe_subscription_id}:{ends.isoformat()}"
+        plan = wanted.plan
+        tell_tenant(
+            session, "subscription_ends", clock=clock, once_key=once, plan=plan, ends_at=ends
+        )
 
 
 def _standing(

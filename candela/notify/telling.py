@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from candela.notify.inbox import notify
 from candela.notify.mails import MailKind, Value, queue_mail
@@ -42,8 +42,8 @@ def tell_tenant(
     """
     told = 0
     for row in session.rows(_PEOPLE, {}):
-        values = {"user_id": row["user_id"], "clock": clock, "once_key": once_key}
-        if notify(session, kind, **values, **params):
-            queue_mail(session, kind, **values, **params)
+        values: dict[str, Any] = {"user_id": row["user_id"], "once_key": once_key, **params}
+        if notify(session, kind, clock=clock, **values):
+            queue_mail(session, kind, clock=clock, **values)
             told += 1
     return told

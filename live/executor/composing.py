@@ -46,6 +46,7 @@ from live.store.postgres import PostgresStore
 from live.streams.consumer import Consumer
 from live.streams.link import DatabaseLink
 from live.streams.publisher import Publisher
+from live.telling import Telling
 
 if TYPE_CHECKING:
     from candela.brokers.stream import Pace
@@ -144,6 +145,7 @@ def compose(makings: Makings) -> tuple[Executor, Parts]:
     crew = Crew(tools, fanout)
     keys = KeyChecks(database, makings.masters, name, clock, houses, crew)
     alerts = Alerts(database, clock, lambda: keeper.held("trade"))
+    telling = Telling(database, clock, lambda: keeper.held("trade"))
     looking = Looking(crew, settler, quotes, executor.begun, keys.hear)
     link = DatabaseLink(database, Role.EXECUTOR, f"{name} outbox")
     publisher = Publisher(link, makings.redis_url, clock)
@@ -187,6 +189,7 @@ def compose(makings: Makings) -> tuple[Executor, Parts]:
             "weights": weights.run,
             "keys": keys.run,
             "alerts": alerts.run,
+            "telling": telling.run,
         },
         closing=(
             close_signals,

@@ -16,6 +16,7 @@ from candela.clock import Clock
 from candela.errors import CandelaError
 from candela.ids import new_id
 from candela.market.timeframe import Timeframe
+from candela.money import plain
 from candela.orders.records import Account, AccountBook
 from live.bots.runner import BotRunner
 from live.desk.desk import AccountDesk
@@ -356,7 +357,7 @@ class Crew:
             self.fanout.watch(tenant, runner)
         for fill in booked.fills:
             words = f"{fill.side} {plain(fill.quantity)} {fill.symbol} at {plain(fill.price)}"
-            data = {"trade_id": fill.trade_id, "fee": fill.fee, "fee_ccy": fill.fee_ccy}
+            data = {"trade_id": fill.trade_id, "fee": plain(fill.fee), "fee_ccy": fill.fee_ccy}
             tools.journal.note(tenant.tenant_id, fill.bot_id, "fill", words, data=data)
         for trade in booked.trades:
             closed = closed_trade(trade)

@@ -24,6 +24,7 @@ from candela.desk.secrets import destroy_secret, open_secret
 from candela.desk.session import tenant_session
 from candela.errors import BrokerError, CandelaError
 from candela.ids import shard_of
+from candela.notify.telling import tell_tenant
 from live.executor.keylook import look
 from live.executor.reopening import reopen
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from candela.clock import Clock
     from candela.db.connect import Database
     from candela.desk.opening import Seen
+    from candela.desk.session import TenantSession
     from candela.vault.masterkeys import MasterKeys
     from live.executor.crew import Crew
 
@@ -44,6 +46,10 @@ _AT_ONCE: Final = 8
 _BATCH: Final = 500
 _TENANTS: Final = """
 SELECT tenant_id FROM tenancy.directory WHERE shard = ANY(%s) ORDER BY tenant_id
+"""
+_REFUSED: Final = """
+SELECT label, check_reason FROM tenancy.secrets
+WHERE tenant_id = %(tenant)s AND secret_id = %(key)s
 """
 _ACT: Final = "SELECT set_config('candela.tenants', %s, true)"
 
@@ -196,11 +202,27 @@ class KeyChecks:
 
     def _found(self, key: AskedKey, seen: Seen) -> str:
         with tenant_session(self._database, key.tenant_id, role=Role.EXECUTOR) as session:
-            return found(session, key, seen, clock=self._clock)
+            return self._told(session, key, found(session, key, seen, clock=self._clock))
 
     def _refuse(self, key: AskedKey, error: CandelaError) -> str:
         with tenant_session(self._database, key.tenant_id, role=Role.EXECUTOR) as session:
-            return refused(session, key, error, clock=self._clock)
+            return self._told(session, key, refused(session, key, error, clock=self._clock))
+
+    def _told(self, session: TenantSession, key: AskedKey, state: str) -> str:
+        """Tell its owner of a key that was refused: they have long left the page."""
+        if state == "refused":
+            row = session.row(_REFUSED, {"key": key.key_id})
+            reason = "" if row is None else str(row["check_reason"])
+            tell_tenant(
+                session,
+                "key_refused",
+                clock=self._clock,
+                once_key=f"key:{key.key_id}:{key.asked_at.isoformat()}",
+                label=key.venue if row is None else row["label"],
+                venue=key.venue,
+                reason=reason,
+            )
+        return state
 
     def _later(self, key: AskedKey, error: CandelaError) -> str:
         with tenant_session(self._database, key.tenant_id, role=Role.EXECUTOR) as session:

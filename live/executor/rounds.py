@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from candela.money import plain
 from candela.orders.words import Side
 from live.bots.runner import BotRunner
 from live.executor.accounts import AccountWork, TenantWork

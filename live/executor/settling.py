@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from candela.clock import Clock
+from candela.money import plain
 from candela.orders.records import Decision
 from live.executor.accounts import AccountWork
 from live.executor.batch import Batch, Leases, Ordered
@@ -119,7 +120,8 @@ class Settler:
             one.tenant.tenant_id,
             intent.bot_id,
             "intent",
-            f"{intent.side} {plain(intent.quantity)} {intent.symbol} by {intent.kind} ({intent.leg})",
+            f"{intent.side} {plain(intent.quantity)} {intent.symbol} by {intent.kind}"
+            f" ({intent.leg})",
             data={"intent": intent.intent_id, "leg": intent.leg, "bar": intent.bar_at},
         )
 

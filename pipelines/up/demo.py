@@ -86,15 +86,18 @@ class Demo:
             "CANDELA_SMTP_URL": str(said["smtp_url"]),
             "CANDELA_PUBLIC_URL": address,
         }
+        # They come up while the people are made: nobody knows the address yet.
+        self._spawn("live")
+        api = self._spawn("api", "--port", str(port), "--json")
         passwords = self._set_up()
         self._ask("billing", "sync")
-        self._spawn("live")
-        self._wait_for(self._spawn("api", "--port", str(port), "--json"), "api")
+        self._wait_for(api, "api")
+        whose = f" --user {_USER}" if _USER in passwords else ""
         return (
             f"Paper bot {_NAME!r}, on a sandbox venue that replays candles as if they were now:\n"
-            f"  candela bot status {_NAME}    what it does, and why not\n"
-            f"  candela bot trades {_NAME}    trades, within some minutes\n"
-            f"  candela bot logs {_NAME} --follow\n"
+            f"  candela bot status {_NAME}{whose}    what it does, and why not\n"
+            f"  candela bot trades {_NAME}{whose}    trades, within some minutes\n"
+            f"  candela bot logs {_NAME}{whose} --follow\n"
             f"  candela sandbox fault outage --for 60    rehearse an outage\n\n"
             f"The API: {address}/api/v1, to be tried at {address}/api/v1/docs\n"
             + "".join(f"  {email}, password {password}\n" for email, password in passwords.items())

@@ -34,6 +34,7 @@ SECRETS: Final[dict[str, Callable[[random.Random, str], str]]] = {
     "our token": lambda _, secret: f"cnd_{secret}",
     "stripe": lambda chance, secret: f"{chance.choice(['sk', 'rk'])}_live_{secret}",
     "webhook": lambda _, secret: f"whsec_{secret}",
+    "ticket": lambda _, secret: f'"WebSocket /events?ticket={secret}" [accepted]',
     "password": lambda _, secret: f"postgresql://candela:{secret}@db:5432/candela",
     "bearer": lambda _, secret: f"Bearer {secret}",
     "hash": lambda _, secret: f"$argon2id$v=19$m=65536,t=3,p=4${secret}",

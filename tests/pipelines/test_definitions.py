@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
 
+import pipelines.defs
 from candela.quality.contract import CHECKS
 from pipelines.definitions import defs
 from pipelines.defs.quality.suite import remarks_frame, run_suite
@@ -65,16 +68,48 @@ def test_every_step_when_defined_then_shows_its_life() -> None:
     assert without == []
 
 
+# They look at what is stored here, whether a venue is a source or not.
+OF_THE_HOUSE = {
+    "erase_tenants_every_night",
+    "look_at_trials_every_hour",
+    "prove_audit_log_every_night",
+    "prove_every_night",
+    "roll_up_every_10_minutes",
+    "roll_up_every_night",
+    "summarise_every_hour",
+    "tidy_every_night",
+}
+
+
 def test_schedules_when_no_venue_is_a_source_then_ask_nobody(
     instance: dg.DagsterInstance, platform: Platform
 ) -> None:
-    for schedule in defs.get_repository_def().schedule_defs:
+    schedules = defs.get_repository_def().schedule_defs
+    assert {one.name for one in schedules} >= OF_THE_HOUSE
+    for schedule in schedules:
+        if schedule.name in OF_THE_HOUSE:
+            continue
         context = dg.build_schedule_context(
             instance, resources={"platform": platform}, scheduled_execution_time=START
         )
         ticked = schedule.evaluate_tick(context)
         assert ticked.run_requests in (None, []), schedule.name
         assert ticked.skip_message, schedule.name
+
+
+def test_definitions_when_a_folder_makes_assets_jobs_or_automation_then_all_are_loaded() -> None:
+    kinds = {"AssetsDefinition", "ScheduleDefinition", "SensorDefinition"}
+    kinds |= {"AssetChecksDefinition", "UnresolvedAssetJobDefinition"}
+    loaded = [*(defs.assets or ()), *(defs.asset_checks or ()), *(defs.jobs or ())]
+    loaded += [*(defs.schedules or ()), *(defs.sensors or ())]
+    missing: list[str] = []
+    for found in pkgutil.walk_packages(pipelines.defs.__path__, "pipelines.defs."):
+        module = importlib.import_module(found.name)
+        for name, value in vars(module).items():
+            is_one = type(value).__name__ in kinds
+            if is_one and not any(value is one for one in loaded):
+                missing.append(f"{found.name}.{name}")
+    assert missing == []
 
 
 @pytest.mark.parametrize("name", ["unfinished_months", "stale_rollups", "changed_files", "janitor"])

@@ -136,7 +136,7 @@ ENGLISH: Final = Tongue(
             "Your bot {{ bot }} was halted",
             (
                 "Your bot {{ bot }} was halted on {{ at | when }}: {{ reason }}",
-                "It opens nothing new until you release it.",
+                "It opens nothing new until you start it again.",
             ),
         ),
         "daily_summary": Words(
@@ -158,7 +158,7 @@ ENGLISH: Final = Tongue(
                     "You asked us to delete your account. What is left of it will be erased on"
                     " {{ erased_at | when }}."
                 ),
-                "Until then you can change your mind by logging in.",
+                "Until then our support can undo it: ask us.",
             ),
         ),
         "trade_closed": Words(

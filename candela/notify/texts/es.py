@@ -146,7 +146,7 @@ SPANISH: Final = Tongue(
             "Tu bot {{ bot }} se ha detenido",
             (
                 "Tu bot {{ bot }} se detuvo el {{ at | when }}: {{ reason }}",
-                "No abrirá nada nuevo hasta que lo liberes.",
+                "No abrirá nada nuevo hasta que lo vuelvas a iniciar.",
             ),
         ),
         "daily_summary": Words(
@@ -169,7 +169,7 @@ SPANISH: Final = Tongue(
                     "Nos has pedido eliminar tu cuenta. Lo que queda de ella se borrará el"
                     " {{ erased_at | when }}."
                 ),
-                "Hasta entonces puedes cambiar de opinión iniciando sesión.",
+                "Hasta entonces nuestro soporte puede deshacerlo: escríbenos.",
             ),
         ),
         "trade_closed": Words(

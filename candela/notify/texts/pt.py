@@ -144,7 +144,7 @@ PORTUGUESE: Final = Tongue(
             "O seu bot {{ bot }} foi interrompido",
             (
                 "O seu bot {{ bot }} foi interrompido em {{ at | when }}: {{ reason }}",
-                "Ele não abrirá nada novo até que você o libere.",
+                "Ele não abrirá nada novo até que você o inicie de novo.",
             ),
         ),
         "daily_summary": Words(
@@ -166,7 +166,7 @@ PORTUGUESE: Final = Tongue(
                     "Você pediu a exclusão da sua conta. O que resta dela será apagado em"
                     " {{ erased_at | when }}."
                 ),
-                "Até lá, você pode mudar de ideia entrando na sua conta.",
+                "Até lá, o nosso suporte pode desfazer isso: escreva para nós.",
             ),
         ),
         "trade_closed": Words(

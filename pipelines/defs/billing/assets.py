@@ -7,10 +7,11 @@ from dagster import AssetExecutionContext
 
 from candela.billing.mrr import count_mrr
 from candela.billing.reconcile import reconcile_all
+from candela.billing.trials import end_trials
 from pipelines.lib.failures import explained
 from pipelines.resources import Platform
 
-__all__ = ["billing_reconciliation", "monthly_income"]
+__all__ = ["billing_reconciliation", "ended_trials", "monthly_income"]
 
 
 @dg.asset(
@@ -63,4 +64,25 @@ def monthly_income(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult
             "mrr_usd": f"{total:.2f}",
             "subscriptions": sum(one.subscriptions for one in found),
         }
+    )
+
+
+@dg.asset(
+    group_name="billing",
+    kinds={"postgres"},
+    description=(
+        "Trials that were given at sign-up: their people are told three days before the end, and"
+        " after it the free plan holds. Trials of a subscription are Stripe's."
+    ),
+)
+def ended_trials(
+    context: AssetExecutionContext, platform: dg.ResourceParam[Platform]
+) -> dg.MaterializeResult[Any]:
+    """Look at the trials that end soon or are over; harmless twice."""
+    with explained():
+        found = end_trials(platform.database, platform.clock)
+    for tenant_id, code in found.failed:
+        context.log.warning("the trial of %s could not be looked at: %s", tenant_id, code)
+    return dg.MaterializeResult(
+        metadata={"ended": found.ended, "told": found.told, "failed": len(found.failed)}
     )

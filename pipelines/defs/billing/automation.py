@@ -1,12 +1,17 @@
-"""The nightly run of the comparison with Stripe."""
+"""The nightly run of the comparison with Stripe, and the hourly look at trials."""
 
 import dagster as dg
 from dagster import ScheduleEvaluationContext
 
-from pipelines.defs.billing.assets import billing_reconciliation, monthly_income
+from pipelines.defs.billing.assets import billing_reconciliation, ended_trials, monthly_income
 from pipelines.resources import Platform
 
-__all__ = ["compare_billing", "compare_billing_every_night"]
+__all__ = [
+    "compare_billing",
+    "compare_billing_every_night",
+    "look_at_trials",
+    "look_at_trials_every_hour",
+]
 
 compare_billing = dg.define_asset_job(  # pyright: ignore[reportUnknownMemberType]
     "compare_billing",
@@ -30,3 +35,19 @@ def compare_billing_every_night(
         return dg.SkipReason("No key of Stripe is set.")
     context.log.info("customers are compared with Stripe")
     return dg.RunRequest()
+
+
+look_at_trials = dg.define_asset_job(  # pyright: ignore[reportUnknownMemberType]
+    "look_at_trials",
+    selection=dg.AssetSelection.assets(ended_trials),
+    description="Put the free plan in force where a trial is over.",
+)
+
+look_at_trials_every_hour = dg.ScheduleDefinition(
+    name="look_at_trials_every_hour",
+    job=look_at_trials,
+    cron_schedule="5 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Looks once an hour at trials that end.",
+)

@@ -139,6 +139,26 @@ def test_refusal_of_a_plan_names_both_numbers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("gates", "hint"),
+    [
+        (bot("basic", active_bots=3), "The plan pro includes it; or free what is in use."),
+        (bot("free", timeframes=2), "The plan basic includes it."),
+        (entry("free", mode="live"), "The plan basic includes it."),
+        (entry("free", trades_today=60), "The plan pro includes it; or free what is in use."),
+        (entry("free", usd_per_ccy=None), "The plan pro includes it; or free what is in use."),
+        (entry("pro", in_force=False), "Take a larger plan, or free what is in use."),
+    ],
+    ids=["bots", "timeframes", "mode", "trades", "capital", "lapsed"],
+)
+def test_refusal_of_a_plan_when_a_larger_one_has_room_then_names_the_smallest(
+    gates: dict[str, Any], hint: str
+) -> None:
+    with pytest.raises(PlanLimitReached) as refused:
+        refuse_beyond(gates.values())
+    assert refused.value.hint == hint
+
+
+@pytest.mark.parametrize(
     ("status", "ends", "in_force"),
     [
         ("active", None, True),
