@@ -70,7 +70,7 @@ def test_module_name_always_says_a_job() -> None:
         named(path)
         for path in module_files()
         if NAMELESS & {*path.relative_to(ROOT).with_suffix("").parts}
-        # A feature of the API has its verbs in service.py: there the folder says the job (ADR 0038).
+        # A feature of the API has its verbs in service.py: its folder says the job (ADR 0038).
         and not re.fullmatch(r"(tests/)?api/\w+/service\.py", named(path))
     ]
     assert jobless == []
