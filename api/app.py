@@ -11,12 +11,14 @@ from starlette.middleware.cors import CORSMiddleware
 
 from api.bodies import BodyBounds
 from api.budgets import Budgets
+from api.document import name_of, shape_document
 from api.documentation import add_documentation
 from api.handlers import add_handlers
 from api.health.endpoints import router as health_router
-from api.legacy.endpoints import legacy_router
+from api.legacy.endpoints import legacy_router, single_bot
 from api.middleware import RequestMarks
 from api.routers import ROUTERS
+from api.routing import RouteIndex, add_routes
 from api.state import ApiOptions, ApiState
 
 __all__ = ["PREFIX", "create_app"]
@@ -50,6 +52,7 @@ def create_app(
         redoc_url=None,
         # One model of a thing, whichever way it goes: clients that are generated know it once.
         separate_input_output_schemas=False,
+        generate_unique_id_function=name_of,
         lifespan=lifespan,
     )
     add_handlers(app)
@@ -85,9 +88,10 @@ def create_app(
         max_age=600,
     )
     app.add_middleware(RequestMarks, options=options)
-    for router in ROUTERS:
-        app.include_router(router, prefix=PREFIX)
-    app.include_router(legacy_router(ROUTERS))
+    add_routes(app, ROUTERS, PREFIX)
+    add_routes(app, (legacy_router(ROUTERS), single_bot))
     # Also where probes of containers look, which know no version.
-    app.include_router(health_router, include_in_schema=False)
+    add_routes(app, (health_router,), is_shown=False)
+    app.router.middleware_stack = RouteIndex(app.router)
+    shape_document(app)
     return app

@@ -10,13 +10,15 @@ from starlette.datastructures import Headers
 
 from api.handlers import answer, unavailable
 from api.kit.problems import problem_of
+from api.limiting.limits import Rule
 from candela.errors import CandelaError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from api.limiting.limits import Limits, Rule, Spent
+    from api.limiting.limits import Limits, Spent
     from api.state import ApiState
+    from candela.identity.caller import Caller
 
 __all__ = ["Budgets"]
 
@@ -53,7 +55,7 @@ class Budgets:
         except (psycopg.OperationalError, PoolTimeout) as error:
             await unavailable(error, marks["request_id"])(scope, receive, send)
             return
-        spent = await state.limiter.spend(owner, rule)
+        spent = await self._spent(state, marks.get("caller"), owner, rule)
         told = _telling(spent, send)
         try:
             spent.check()
@@ -64,6 +66,22 @@ class Budgets:
             await refusal(scope, receive, told)
             return
         await self._app(scope, receive, told)
+
+    @staticmethod
+    async def _spent(state: ApiState, caller: Caller | None, owner: str, rule: Rule) -> Spent:
+        """Take the request from the budget; a token has half of its tenant's, and counts in it.
+
+        So a program that runs wild leaves room for its owner, who has to stop it.
+        """
+        if caller is None or caller.token_id is None:
+            return await state.limiter.spend(owner, rule)
+        half = Rule(rule.name, max(1, rule.requests // 2), rule.window_s)
+        own = await state.limiter.spend(str(caller.token_id), half)
+        if not own.is_allowed:
+            return own
+        shared = await state.limiter.spend(owner, rule)
+        is_tighter = not shared.is_allowed or shared.remaining < own.remaining
+        return shared if is_tighter else own
 
     async def _owner(
         self, scope: Scope, state: ApiState, marks: dict[str, Any]

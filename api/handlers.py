@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from api.kit.problems import MEDIA_TYPE, Fault, Problem, problem_of, title_of
 from candela.errors import CandelaError
@@ -97,6 +98,14 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
+    if error.status_code == 400:  # noqa: PLR2004 - a status is its own name
+        # The one that the library raises: bytes that are no text, or no JSON.
+        unread = {"loc": ("body",), "msg": "cannot be read as JSON in UTF-8"}
+        return await _invalid(request, RequestValidationError([unread]))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # noqa: PLR2004 - a status is its own name
+        # The router tells the methods of the first route of a path alone.
+        headers["Allow"] = ", ".join(_methods(request))
     codes = {
         404: "no_such_path",
         405: "method_not_allowed",
@@ -118,8 +127,21 @@ async def _http(request: Request, error: Exception) -> Response:
             hint="See /api/v1/openapi.json.",
             request_id=_request_id(request),
         ),
-        dict(error.headers or {}),
+        headers,
     )
+
+
+def _methods(request: Request) -> list[str]:
+    named: set[str] = set()
+    found: set[str] = set()
+    for route in request.app.routes:
+        matched, _ = route.matches(request.scope)
+        if matched is not Match.NONE:
+            methods = set(getattr(route, "methods", None) or ())
+            found |= methods
+            if getattr(route, "path", "") == request.url.path:
+                named |= methods
+    return sorted(named or found)
 
 
 async def _no_database(request: Request, error: Exception) -> Response:

@@ -7,9 +7,10 @@ import logging
 import re
 import time
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 
 from candela.clock import SystemClock
 from candela.ids import new_id
@@ -29,13 +30,13 @@ _ACCESS: Final = logging.getLogger("candela.api.access")
 _PREFIX: Final = "/api/v1"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_GUARDS: Final = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "cache-control": "no-store",
-    "strict-transport-security": "max-age=31536000; includeSubDomains",
-}
+_GUARDS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+)
 
 
 class RequestMarks:
@@ -64,10 +65,13 @@ class RequestMarks:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                answered = MutableHeaders(scope=message)
-                answered["x-request-id"] = request_id
-                for name, value in _GUARDS.items():
-                    answered.setdefault(name, value)
+                given = message.get("headers", ())
+                named = {name for name, _ in given}
+                message["headers"] = [
+                    *given,
+                    (b"x-request-id", request_id.encode()),
+                    *(guard for guard in _GUARDS if guard[0] not in named),
+                ]
             await send(message)
 
         if scope["type"] == "websocket":
@@ -120,6 +124,15 @@ def address_of(
     trusted: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...],
 ) -> str:
     """Return the address of who really asks: the last one that no trusted proxy stands for."""
+    return _address(peer, forwarded, trusted)
+
+
+@lru_cache(maxsize=4_096)
+def _address(
+    peer: str,
+    forwarded: str | None,
+    trusted: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...],
+) -> str:
     chain = [peer, *reversed([one.strip() for one in (forwarded or "").split(",") if one.strip()])]
     for one in chain:
         try:

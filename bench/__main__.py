@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from bench.api_start import run_api_start
 from bench.backtests import run_backtests
 from bench.candles import Bench, as_query
 from bench.density import run_density
@@ -22,13 +23,27 @@ from bench.minutes import find_minutes
 from bench.orders import run_orders
 from bench.parity import run_parity
 from bench.processes import run_memory, run_start
+from bench.sockets import run_sockets
 from candela.db.connect import Database
 from candela.db.migrate import migrate
 from candela.embedded import open_places, stop_servers
 from candela.embedded.bootstrap import create_database
 from candela.settings import load_settings
 
-_KINDS = ("candles", "backtests", "luck", "orders", "density", "parity")
+_KINDS = ("candles", "backtests", "luck", "orders", "density", "parity", "api")
+
+
+def _density(turns: int) -> None:
+    run_density(bars=turns)
+
+
+def _api(turns: int) -> None:
+    run_api_start(turns)
+    run_sockets()
+
+
+# On servers of their own; density takes half an hour.
+_APART = {"density": _density, "api": _api}
 
 
 def main() -> None:
@@ -40,9 +55,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", choices=_KINDS)
     given = parser.parse_args()
-    if given.only == "density":
-        # Half an hour, and servers of its own: never as one of many.
-        run_density(bars=given.turns)
+    if given.only in _APART:
+        _APART[given.only](given.turns)
         return
     folder = Path(tempfile.mkdtemp(prefix="candela-bench-"))
     settings = load_settings().model_copy(

@@ -93,3 +93,14 @@ def bots_of(database: Database, tenant_id: UUID) -> list[UUID]:
             "SELECT bot_id FROM trading.bots WHERE tenant_id = %s", (tenant_id,)
         ).fetchall()
     return [row[0] for row in rows]
+
+
+def add_sessions(database: Database, users: list[User], *, clock: Clock) -> None:
+    """Give each user a session; its id is that of the user."""
+    now = clock.now()
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO identity.sessions (tenant_id, session_id, user_id, created_at, seen_at,"
+            " expires_at) VALUES (%s, %s, %s, %s, %s, %s + interval '7 days')",
+            [(one.tenant_id, one.user_id, one.user_id, now, now, now) for one in users],
+        )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import re
 import shutil
 import signal
@@ -16,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
@@ -26,7 +24,8 @@ from api.app import create_app
 from api.limiting.limits import LIMITS
 from api.opening import ApiParts, state_opener
 from api.state import ApiOptions
-from bench.api_data import make_tenants, make_trades
+from bench.api_data import add_sessions, make_tenants, make_trades
+from bench.api_start import cpu_seconds
 from candela.clock import SystemClock
 from candela.db.migrate import migrate
 from candela.embedded import open_places, stop_servers
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from candela.db.connect import Database
-    from candela.desk.users import User
 
 SIGNING = SigningKeys({1: bytes(range(32))})
 PORT = 8099
@@ -90,18 +88,8 @@ def prepare(state_dir: Path, trades: int) -> float:
     migrate(database)
     users = make_tenants(database, 200, clock=SystemClock())
     seconds = make_trades(database, trades, clock=SystemClock())
-    _add_sessions(database, users)
+    add_sessions(database, users, clock=SystemClock())
     return seconds
-
-
-def _add_sessions(database: Database, users: list[User]) -> None:
-    now = datetime.now(UTC)
-    with database.connect() as connection, connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO identity.sessions (tenant_id, session_id, user_id, created_at, seen_at,"
-            " expires_at) VALUES (%s, %s, %s, %s, %s, %s + interval '7 days')",
-            [(u.tenant_id, u.user_id, u.user_id, now, now, now) for u in users],
-        )
 
 
 def token_of(database: Database) -> str:
@@ -174,9 +162,9 @@ def main() -> None:
         lasts = f"-d{given.seconds}s"
         with running(state_dir, given.without) as pid:
             load("wrk", given.path, token, "-c32", "-d2s")
-            used = _cpu_s(pid)
+            used = cpu_seconds(pid)
             rate, latencies, said = load("wrk", given.path, token, "-c32", lasts)
-            each = (_cpu_s(pid) - used) / (rate * given.seconds) * 1e6
+            each = (cpu_seconds(pid) - used) / (rate * given.seconds) * 1e6
             print(said)
             print(f"ceiling {rate:,.0f} requests/s, {each:.0f} us of the process each, {latencies}")
             if shutil.which("wrk2"):
@@ -187,11 +175,6 @@ def main() -> None:
         if not kept:
             stop_servers(state_dir)
             shutil.rmtree(state_dir.parent, ignore_errors=True)
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -49,15 +50,23 @@ def read_any_user(caller: Admin, state: State, user_id: UUID) -> AdminUser:
 
 
 @router.patch("/users/{user_id}", responses=problems(403, 404, 409))
-def change_user_role(caller: Admin, state: State, user_id: UUID, body: RoleChange) -> AdminUser:
+async def change_user_role(
+    caller: Admin, state: State, user_id: UUID, body: RoleChange
+) -> AdminUser:
     """Give a user a role (superadmins only); it holds at that user's next request."""
-    return service.change_role(state, caller, user_id, body.role)
+    found = await asyncio.to_thread(service.change_role, state, caller, user_id, body.role)
+    await state.identity.endings.tell()
+    return found
 
 
 @router.post("/users/{user_id}/disable", responses=problems(403, 404, 409))
-def disable_user(caller: Admin, state: State, user_id: UUID, body: Reasoned) -> AdminUser:
+async def disable_user(caller: Admin, state: State, user_id: UUID, body: Reasoned) -> AdminUser:
     """Shut a user out: sessions and tokens end, bots go on until they are stopped."""
-    return service.set_active(state, caller, user_id, active=False, reason=body.reason)
+    found = await asyncio.to_thread(
+        service.set_active, state, caller, user_id, active=False, reason=body.reason
+    )
+    await state.identity.endings.tell()
+    return found
 
 
 @router.post("/users/{user_id}/enable", responses=problems(403, 404, 409))

@@ -89,6 +89,14 @@ SELECT
     (SELECT count(*) FROM notify.mails WHERE failed_at > %(at)s - interval '1 day') AS mails_failed,
     (SELECT extract(epoch FROM %(at)s - min(due_at))::float8 FROM notify.mails
      WHERE sent_at IS NULL AND failed_at IS NULL AND due_at < %(at)s) AS mails_age_s,
+    (SELECT sum(mrr_usd) FROM billing.mrr_daily
+     WHERE counted_on = (SELECT max(counted_on) FROM billing.mrr_daily)) AS mrr,
+    (SELECT count(*) FROM billing.events
+     WHERE outcome = 'unknown_customer' AND handled_at > %(at)s - interval '1 day'
+    ) AS webhooks_failed,
+    (SELECT count(*) FROM notify.mails
+     WHERE sent_at IS NULL AND failed_at IS NULL
+         AND due_at < %(at)s - interval '15 minutes') AS mails_stuck,
     (SELECT count(*) FROM audit.entries AS e
      WHERE e.happened_at > %(at)s - interval '1 hour' AND NOT EXISTS (
          SELECT 1 FROM audit.links AS l

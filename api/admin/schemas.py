@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from api.audit.schemas import AuditEntry
 from candela.identity.caller import UserRole
@@ -75,11 +75,14 @@ class AdminStats(BaseModel):
     mails_waiting: int
     mails_failed: int = Field(description="given up in the last 24 hours")
     mails_age_s: float | None = Field(description="how overdue the oldest mail is; null: none is")
-    webhooks_failed: int | None = Field(
-        default=None, description="of Stripe, not worked off; null: no billing"
+    mails_stuck: int = Field(description="overdue for more than 15 minutes")
+    webhooks_failed: int = Field(
+        description="of Stripe in the last 24 hours, of customers whom nobody here is"
     )
     mrr: str | None = Field(
-        default=None, description="monthly recurring revenue, USD; null: no billing"
+        default=None,
+        description="monthly recurring revenue, USD, as of the last night; null: never counted",
+        examples=["1250.5"],
     )
     audit_unsealed: int = Field(description="entries of the last hour without a link")
 
@@ -101,7 +104,9 @@ class Reasoned(BaseModel):
 class ForcedStop(Reasoned):
     """How to stop somebody's bot."""
 
-    flatten: bool = Field(default=False, description="sell what it holds; else the position stays")
+    flatten: StrictBool = Field(
+        default=False, description="sell what it holds; else the position stays"
+    )
 
 
 class RoleChange(BaseModel):

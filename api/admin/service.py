@@ -15,6 +15,8 @@ from api.kit.paging import Page, read_cursor, write_cursor
 from candela.audit.record import Actor, record
 from candela.desk.bots import bot_with_id
 from candela.desk.running import stop_bot
+from candela.identity.tokens import revoke_all
+from candela.money import plain
 from candela.notify.inbox import notify
 from candela.notify.mails import queue_mail
 
@@ -125,7 +127,8 @@ def all_bots_page(
 def platform_stats(state: ApiState) -> AdminStats:
     """Return how the platform is."""
     (row,) = looked_up(state.support, STATS, {"at": state.clock.now()})
-    return AdminStats.model_validate(row)
+    mrr = row.pop("mrr")
+    return AdminStats.model_validate(row | {"mrr": None if mrr is None else plain(mrr)})
 
 
 def all_entries_page(
@@ -214,6 +217,7 @@ def set_active(
         session.run(_ACTIVE, values)
         if not active:
             session.run(_END, values)
+            revoke_all(session, user_id=user_id, clock=state.clock)
         action = "user.enable" if active else "user.disable"
         detail = {"reason": reason}
         actor = admin_of(caller)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictBool, model_validator
 
 from api.kit.fields import InstrumentName, Label
 
@@ -119,7 +119,7 @@ class AlertChange(BaseModel):
 
     name: Label | None = None
     channels: Channels | None = None
-    is_active: bool | None = None
+    is_active: StrictBool | None = None
     cooldown_s: Cooldown | None = None
 
 

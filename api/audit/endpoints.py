@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from api.audit.schemas import AuditPage
 from api.audit.service import AuditFilter, audit_page, audit_sheet
 from api.deps import Owner, Reader, State
+from api.kit.fields import Instant
 from api.kit.paging import Cursor, Limit
 from api.kit.problems import problems
 from api.kit.sheets import CSV_TYPE
@@ -25,8 +25,8 @@ Word = Annotated[str | None, Query(max_length=100, pattern=r"^[a-z0-9_.]+$")]
 def _wanted(
     action: Annotated[Word, Query(description="such as bot.start, or bot for all of bots")] = None,
     entity: Annotated[Word, Query(description="such as bot, order, session")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="from this instant")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this instant")] = None,
+    since: Annotated[Instant | None, Query(description="from this instant")] = None,
+    until: Annotated[Instant | None, Query(description="before this instant")] = None,
 ) -> AuditFilter:
     return AuditFilter(action=action, entity=entity, since=since, until=until)
 

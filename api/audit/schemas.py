@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from api.kit.paging import Page
 
@@ -31,7 +31,8 @@ class AuditEntry(BaseModel):
     user_agent: str | None = Field(description="what the program called itself")
     request_id: str | None
     chain_n: int | None = Field(
-        validation_alias="n",
+        # The first one is the name that the document shows.
+        validation_alias=AliasChoices("chain_n", "n"),
         description="place in the chain of the platform; null: not sealed yet, within a minute",
     )
 
@@ -40,7 +41,8 @@ class ChainProof(BaseModel):
     """When the chain was last proved, and how far."""
 
     chain_n: int = Field(
-        validation_alias="n", description="all links up to this one are as they were written"
+        validation_alias=AliasChoices("chain_n", "n"),
+        description="all links up to this one are as they were written",
     )
     verified_at: datetime
     is_whole: bool = Field(description="false: something behind chain_n was changed or deleted")

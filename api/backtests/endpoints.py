@@ -17,6 +17,7 @@ from api.deps import Reader, State, Trader
 from api.kit.idempotency import OnceKey
 from api.kit.paging import Cursor, Limit
 from api.kit.problems import problems
+from api.spending import COSTLY
 
 __all__ = ["router"]
 
@@ -28,7 +29,7 @@ _SANDBOX = (
 )
 
 
-@router.post("", status_code=202, responses=problems(403, 404, 409))
+@router.post("", status_code=202, responses=problems(403, 404, 409), dependencies=[COSTLY])
 def order_backtest(state: State, caller: Trader, once: OnceKey, body: NewBacktest) -> Backtest:
     """Ask for a backtest, or with axes for a sweep; it is checked now and run as its turn comes."""
     with state.act(caller) as session:

@@ -17,6 +17,7 @@ from api.billing.schemas import (
     SubscriptionView,
 )
 from api.deps import Owner, Reader, State
+from api.kit.idempotency import OnceKey
 from api.kit.paging import Cursor, Limit, Page
 from api.kit.problems import problems
 
@@ -40,12 +41,12 @@ def read_subscription(state: State, caller: Reader) -> SubscriptionView:
 
 
 @router.post("/billing/checkout", status_code=201, responses=_ASKING)
-def create_checkout(state: State, caller: Owner, body: CheckoutBody) -> PageView:
+def create_checkout(state: State, caller: Owner, once: OnceKey, body: CheckoutBody) -> PageView:
     """Open the page on which a plan is bought, or the one in force is changed.
 
     Limits rise once Stripe has told that it was paid. Pages opened before are closed.
     """
-    return service.checkout(state, caller, body)
+    return service.checkout(state, caller, once, body)
 
 
 @router.post("/billing/portal", status_code=201, responses=_ASKING)
@@ -55,15 +56,15 @@ def create_portal(state: State, caller: Owner) -> PageView:
 
 
 @router.post("/billing/cancel", responses=_ASKING)
-def cancel_subscription(state: State, caller: Owner) -> SubscriptionView:
+def cancel_subscription(state: State, caller: Owner, once: OnceKey) -> SubscriptionView:
     """Let the plan end with what is paid for; entries stop then, exits go on being managed."""
-    return service.cancel(state, caller)
+    return service.cancel(state, caller, once)
 
 
 @router.post("/billing/resume", responses=_ASKING)
-def resume_subscription(state: State, caller: Owner) -> SubscriptionView:
+def resume_subscription(state: State, caller: Owner, once: OnceKey) -> SubscriptionView:
     """Let a plan that was cancelled and has not ended go on."""
-    return service.resume(state, caller)
+    return service.resume(state, caller, once)
 
 
 @router.post("/billing/free", responses=_ASKING)

@@ -8,7 +8,9 @@ import json
 import logging
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from starlette.responses import Response
 
 from api.billing.schemas import (
     InvoiceView,
@@ -37,6 +39,7 @@ from candela.plans import plan_named
 
 if TYPE_CHECKING:
     from api.billing.schemas import CheckoutBody
+    from api.kit.idempotency import Once
     from api.state import ApiState
     from candela.billing.gateway import Gateway
     from candela.clock import Clock
@@ -64,8 +67,8 @@ def subscription(session: TenantSession, clock: Clock) -> SubscriptionView:
     return _view(session, read_standing(session), clock)
 
 
-def checkout(state: ApiState, caller: Caller, body: CheckoutBody) -> PageView:
-    """Open the page on which a plan is bought."""
+def checkout(state: ApiState, caller: Caller, once: Once, body: CheckoutBody) -> PageView:
+    """Open the page on which a plan is bought; with a key that comes again, the same one."""
     page = buying.open_checkout(
         lambda: state.act(caller),
         _gateway(state),
@@ -75,8 +78,10 @@ def checkout(state: ApiState, caller: Caller, body: CheckoutBody) -> PageView:
         back_url=_back(state),
         clock=state.clock,
         actor=caller.actor,
+        once=lambda session, effect: once.run(session, caller, effect),
     )
-    return PageView(url=page.url, purpose=page.purpose)
+    # What was answered before is a finished response.
+    return cast("PageView", page) if isinstance(page, Response) else _page(page)
 
 
 def portal(state: ApiState, caller: Caller) -> PageView:
@@ -84,23 +89,31 @@ def portal(state: ApiState, caller: Caller) -> PageView:
     gateway = _gateway(state)
     with gateway.turn(), state.act(caller) as session:
         page = buying.open_portal(session, gateway, back_url=_back(state))
-    return PageView(url=page.url, purpose=page.purpose)
+    return _page(page)
 
 
-def cancel(state: ApiState, caller: Caller) -> SubscriptionView:
+def cancel(state: ApiState, caller: Caller, once: Once) -> SubscriptionView:
     """Let the plan end with what is paid for."""
     gateway = _gateway(state)
     with gateway.turn(), state.act(caller) as session:
-        known = buying.cancel(session, gateway, clock=state.clock, actor=caller.actor)
-        return _view(session, known, state.clock)
+
+        def effect() -> SubscriptionView:
+            known = buying.cancel(session, gateway, clock=state.clock, actor=caller.actor)
+            return _view(session, known, state.clock)
+
+        return once.run(session, caller, effect)
 
 
-def resume(state: ApiState, caller: Caller) -> SubscriptionView:
+def resume(state: ApiState, caller: Caller, once: Once) -> SubscriptionView:
     """Let a plan that was cancelled go on."""
     gateway = _gateway(state)
     with gateway.turn(), state.act(caller) as session:
-        known = buying.resume(session, gateway, clock=state.clock, actor=caller.actor)
-        return _view(session, known, state.clock)
+
+        def effect() -> SubscriptionView:
+            known = buying.resume(session, gateway, clock=state.clock, actor=caller.actor)
+            return _view(session, known, state.clock)
+
+        return once.run(session, caller, effect)
 
 
 def take_free(state: ApiState, caller: Caller) -> SubscriptionView:
@@ -202,6 +215,10 @@ def _gateway(state: ApiState) -> Gateway:
 
 def _back(state: ApiState) -> str:
     return f"{state.options.public_url}/billing"
+
+
+def _page(page: buying.Page) -> PageView:
+    return PageView(url=page.url, purpose=page.purpose)
 
 
 def _view(session: TenantSession, known: Standing, clock: Clock) -> SubscriptionView:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.configs.schemas import EXAMPLE, Config, RuinIn
 from api.kit.amounts import Amount
@@ -90,7 +90,7 @@ class StartIn(_In):
 class StopIn(_In):
     """How a bot stops."""
 
-    flatten: bool = Field(default=False, description="true: what it holds is sold first")
+    flatten: StrictBool = Field(default=False, description="true: what it holds is sold first")
 
 
 class BotOut(BaseModel):

@@ -6,11 +6,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from api.charts.schemas import ChartOut
 from api.charts.service import chart
 from api.deps import Reader, State
+from api.kit.fields import Instant
 from api.kit.problems import problems
 
 __all__ = ["router"]
@@ -24,7 +24,7 @@ def get_bot_chart(
     state: State,
     bot_id: UUID,
     before: Annotated[
-        AwareDatetime | None, Query(description="candles that begin before; null: the last ones")
+        Instant | None, Query(description="candles that begin before; null: the last ones")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=2_000, description="most candles")] = 500,
 ) -> ChartOut:

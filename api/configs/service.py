@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from api.configs.errors import ConfigRefused, NoLadder, RuinReadOtherwise
 from api.configs.schemas import EstimateOut
 from api.kit.problems import Fault
-from api.strategies.service import NoSuchStrategy, checked_parameters, find_strategy
+from api.strategies.service import checked_parameters, find_strategy
 from candela.bots.checks import ruin_of
 from candela.bots.config import BotConfig
 from candela.bots.costs import usual_costs
@@ -17,6 +17,7 @@ from candela.money import ZERO
 from candela.risk.martingale import acknowledge
 from candela.venues.errors import UnknownVenue
 from candela.venues.stored import InstrumentNotKnown, stored_market_of
+from strategies.registry import UnknownStrategy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +80,7 @@ def configured(
 
     try:
         strategy = find_strategy(config.strategy, folder)
-    except NoSuchStrategy as error:
+    except UnknownStrategy as error:
         _refuse("strategy", error)
     parameters = checked_parameters(strategy, config.parameters, f"{_PLACE}.parameters")
     if str(config.interval) not in _OFFERED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.kit.texts import Text
 
@@ -19,7 +19,7 @@ class KillIn(BaseModel):
     reason: Annotated[Text, Field(min_length=1, max_length=200)] = Field(
         default="by hand", description="shown wherever an entry is refused by it"
     )
-    flatten: bool = Field(
+    flatten: StrictBool = Field(
         default=False, description="true: what is held in its scope is sold; else it stays guarded"
     )
 

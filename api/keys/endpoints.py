@@ -20,6 +20,7 @@ from api.keys.schemas import (
 )
 from api.kit.idempotency import OnceKey
 from api.kit.problems import problems
+from api.spending import COSTLY
 from candela.desk.keys import all_keys, key_of
 
 __all__ = ["router"]
@@ -52,7 +53,12 @@ def list_exchange_keys(caller: Reader, state: State) -> KeyList:
         return KeyList(items=[KeyShown.of(row) for row in all_keys(session, "exchange")])
 
 
-@router.post("/exchange", status_code=201, responses=problems(403, 404, 409) | _WAITS)
+@router.post(
+    "/exchange",
+    status_code=201,
+    responses=problems(403, 404, 409) | _WAITS,
+    dependencies=[COSTLY],
+)
 def add_exchange_key(
     caller: Fresh,
     state: State,
@@ -110,7 +116,7 @@ def delete_exchange_key(caller: Owner, state: State, key_id: UUID) -> None:
         service.destroy_key(session, caller, key_id, "exchange", state.clock)
 
 
-@router.post("/{key_id}/test", responses=problems(403, 404, 409) | _WAITS)
+@router.post("/{key_id}/test", responses=problems(403, 404, 409) | _WAITS, dependencies=[COSTLY])
 def retest_key(
     caller: Owner, state: State, key_id: UUID, response: Response, prefer: Prefer = None
 ) -> KeyShown:

@@ -178,7 +178,8 @@ class KeyShown(BaseModel):
         return cls(
             key_id=row.key_id,
             kind="ai" if row.purpose == "adviser" else row.purpose,
-            label=row.label,
+            # A destroyed one gives its label free; people are shown the one that they gave.
+            label=row.label.removesuffix(f" (destroyed {row.key_id})"),
             venue=row.venue,
             mode=row.mode,
             state=row.state,

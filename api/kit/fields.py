@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Final
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
-__all__ = ["Instant", "InstrumentName", "Label", "TimeframeName"]
+__all__ = ["Day", "Instant", "InstrumentName", "Label", "TimeframeName"]
 
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_NUMBER: Final = re.compile(r"\s*[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?\s*")
 
 
 def _in_utc(at: datetime) -> datetime:
@@ -18,6 +20,18 @@ def _in_utc(at: datetime) -> datetime:
         message = "an instant is from 1970 to 2199"
         raise ValueError(message)
     return at.astimezone(UTC)
+
+
+def _of_words(given: Any) -> Any:
+    """Refuse a count of seconds: the document promises a text of ISO 8601 alone."""
+    text = given.decode("ascii", "replace") if isinstance(given, bytes) else given
+    is_number = isinstance(text, (int, float)) or (
+        isinstance(text, str) and _NUMBER.fullmatch(text)
+    )
+    if is_number:
+        message = "a text such as 2026-03-01T00:00:00Z is needed, not a number"
+        raise ValueError(message)
+    return given
 
 
 def _without_nul(text: str) -> str:
@@ -32,8 +46,10 @@ def _without_nul(text: str) -> str:
     return text
 
 
+Day = Annotated[date, BeforeValidator(_of_words), Field(examples=["2026-03-01"])]
 Instant = Annotated[
     AwareDatetime,
+    BeforeValidator(_of_words),
     AfterValidator(_in_utc),
     Field(description="ISO 8601 with a zone", examples=["2026-03-01T00:00:00Z"]),
 ]

@@ -77,6 +77,10 @@ class Problem(BaseModel):
 
 def problem_of(error: CandelaError, request_id: str) -> Problem:
     """Return the problem that a failure is; one with faults names each field and its reason."""
+    faults: list[Fault] = list(getattr(error, "faults", ()))
+    # An error that is always about the same field of a body names it once, on its class.
+    if field := getattr(error, "field", None):
+        faults.append(Fault(field=field, reason=error.message))
     return Problem(
         title=title_of(error.status),
         status=error.status,
@@ -85,7 +89,7 @@ def problem_of(error: CandelaError, request_id: str) -> Problem:
         hint=error.hint,
         retryable=error.retryable,
         request_id=request_id,
-        faults=list(getattr(error, "faults", ())),
+        faults=faults,
     )
 
 

@@ -50,7 +50,6 @@ def legacy_router(routers: Iterable[APIRouter]) -> APIRouter:
         route = today.get((new_method, new_path))
         if route is not None:
             _add(made, method, path, route)
-    made.include_router(single_bot)
     return made
 
 

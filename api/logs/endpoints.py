@@ -6,9 +6,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime
 
 from api.deps import Reader, State
+from api.kit.fields import Instant
 from api.kit.paging import Cursor, Limit
 from api.kit.problems import problems
 from api.kit.texts import Text
@@ -22,8 +22,8 @@ router = APIRouter(tags=["logs"])
 
 def log_filters(
     level: Annotated[Level, Query(description="this level and above")] = "info",
-    since: Annotated[AwareDatetime | None, Query(description="lines from this instant on")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="lines before this instant")] = None,
+    since: Annotated[Instant | None, Query(description="lines from this instant on")] = None,
+    until: Annotated[Instant | None, Query(description="lines before this instant")] = None,
     event: Annotated[str | None, Query(max_length=40, pattern=r"^[a-z_]+$")] = None,
     text: Annotated[
         Text | None, Query(min_length=1, max_length=200, description="within the message")

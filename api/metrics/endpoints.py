@@ -10,6 +10,7 @@ from annotated_types import Ge, Le
 from fastapi import APIRouter, Depends, Query
 
 from api.deps import Reader, State
+from api.kit.fields import Day
 from api.kit.problems import problems
 from api.metrics.schemas import EquityOut, MetricsOut, PeriodName, TradeMode
 from api.metrics.service import Asked, equity_of, metrics_of
@@ -21,7 +22,7 @@ router = APIRouter(prefix="/metrics", tags=["metrics"])
 # PostgreSQL knows more years than this, and nobody has figures of them.
 _FIRST = date(1970, 1, 1)
 _LAST = date(9999, 12, 30)
-_Day = Annotated[date, Ge(_FIRST), Le(_LAST)]
+_Day = Annotated[Day, Ge(_FIRST), Le(_LAST)]
 
 
 def _asked(

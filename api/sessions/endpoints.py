@@ -22,6 +22,7 @@ from api.sessions.schemas import (
     SessionShown,
     Tokens,
 )
+from api.spending import LOGIN
 from candela.identity.sessions import sessions_of
 
 __all__ = ["MarksOf", "router"]
@@ -40,7 +41,7 @@ def _marks(request: Request) -> service.Marks:
 MarksOf = Annotated[service.Marks, Depends(_marks)]
 
 
-@router.post("/login", responses=problems())
+@router.post("/login", responses=problems(), dependencies=[LOGIN])
 async def log_in(state: State, marks: MarksOf, body: LoginGiven) -> LoginAnswer:
     """Log in by address and password; with a second factor, a code is to follow."""
     found = await service.log_in(state, body.email, body.password, marks)
@@ -49,7 +50,7 @@ async def log_in(state: State, marks: MarksOf, body: LoginGiven) -> LoginAnswer:
     return Tokens.of(found)
 
 
-@router.post("/2fa", responses=problems(409))
+@router.post("/2fa", responses=problems(409), dependencies=[LOGIN])
 async def show_second_factor(state: State, marks: MarksOf, body: SecondStep) -> Tokens:
     """Log in, second step: a code of the authenticator, or a recovery code."""
     return Tokens.of(await service.second_step(state, body.challenge, body.code, marks))

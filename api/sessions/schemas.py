@@ -40,9 +40,13 @@ def _of_characters(text: str) -> str:
     return text
 
 
-def _without_nul(text: str) -> str:
+def _as_an_address(text: str) -> str:
     if "\0" in text:
         message = "an address has no NUL character"
+        raise ValueError(message)
+    # Other guesses are counted by names without one: nobody uses their tries up at the login.
+    if "@" not in text:
+        message = "an address has an @"
         raise ValueError(message)
     return text
 
@@ -53,7 +57,7 @@ EmailGiven = Annotated[
     str,
     Field(min_length=3, max_length=320, examples=["ada@example.com"], description="address"),
     Characters,
-    AfterValidator(_without_nul),
+    AfterValidator(_as_an_address),
 ]
 PasswordGiven = Annotated[
     str,

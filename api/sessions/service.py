@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Marks", "Waiting", "attempt", "end", "end_others", "log_in", "refresh", "second_step"]
 
+_LOG: Final = logging.getLogger(__name__)
 _KNOWN_FOR: Final = timedelta(days=90)
 _AGAIN_S: Final = 60.0
 
@@ -82,6 +84,8 @@ async def log_in(state: ApiState, email: str, password: str, marks: Marks) -> Gr
     stored = None if known is None else known.password_hash
     verdict = await identity.hashing.verify(stored, password)
     if known is None or not verdict.is_right or not known.may_enter:
+        # From where, and not whom: what was typed may be a password in the wrong field.
+        _LOG.warning("a login was refused", extra={"from_address": marks.address})
         raise LoginRefused
     await identity.throttle.forgive(address, marks.address)
     renewed = await identity.hashing.hash(password) if verdict.is_dated else None

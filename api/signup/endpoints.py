@@ -16,13 +16,14 @@ from api.signup.schemas import (
     PasswordReset,
     Registration,
 )
+from api.spending import LOGIN
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/auth", tags=["sessions"])
 
 
-@router.post("/register", status_code=202, responses=problems())
+@router.post("/register", status_code=202, responses=problems(), dependencies=[LOGIN])
 async def register(
     state: State, marks: MarksOf, later: BackgroundTasks, body: Registration
 ) -> Accepted:
@@ -35,27 +36,27 @@ async def register(
     return Accepted()
 
 
-@router.post("/email/verify", status_code=204, responses=problems())
+@router.post("/email/verify", status_code=204, responses=problems(), dependencies=[LOGIN])
 async def verify_email(state: State, marks: MarksOf, body: LinkGiven) -> None:
     """Verify an address by the token of its mail, good once and for 48 hours; then log in."""
     await service.verify_user(state, body.token, marks)
 
 
-@router.post("/email/resend", status_code=202, responses=problems())
+@router.post("/email/resend", status_code=202, responses=problems(), dependencies=[LOGIN])
 async def resend_email(state: State, later: BackgroundTasks, body: AddressGiven) -> Accepted:
     """Send the mail that verifies an address again, if one is wanting."""
     later.add_task(service.resend_link, state, body.email)
     return Accepted()
 
 
-@router.post("/password/forgot", status_code=202, responses=problems())
+@router.post("/password/forgot", status_code=202, responses=problems(), dependencies=[LOGIN])
 async def forgot_password(state: State, later: BackgroundTasks, body: AddressGiven) -> Accepted:
     """Send a mail with a link that sets a new password, if somebody has the address."""
     later.add_task(service.forgot_password, state, body.email)
     return Accepted()
 
 
-@router.post("/password/reset", status_code=204, responses=problems())
+@router.post("/password/reset", status_code=204, responses=problems(), dependencies=[LOGIN])
 async def reset_password(state: State, marks: MarksOf, body: PasswordReset) -> None:
     """Set a new password by the token of the mail, good once and for 10 minutes.
 

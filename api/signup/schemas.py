@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from api.kit.fields import Label
 from api.sessions.schemas import Characters, EmailGiven, PasswordGiven
@@ -58,7 +58,7 @@ class Registration(BaseModel):
     referral_code: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{4,20}$")] | None = Field(
         default=None, description="of whoever sent you", examples=["K7M2Q9XA4B"]
     )
-    trial: bool = Field(
+    trial: StrictBool = Field(
         default=False, description="begin with 14 days of the plan basic instead of free"
     )
 

@@ -12,7 +12,8 @@ from api.kit.problems import Fault
 from api.kit.texts import json_faults
 from api.strategies.errors import ParametersRefused
 from api.strategies.schemas import ParameterFault, StrategyOut, ValidityOut
-from candela.errors import NotFound
+from strategies.defining import timeframes_of
+from strategies.registry import SHIPPED, UnknownStrategy, find, in_folder, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from strategies.definition import Parameters, Strategy
 
 __all__ = [
-    "NoSuchStrategy",
     "checked_parameters",
     "described",
     "find_strategy",
@@ -29,15 +29,8 @@ __all__ = [
     "validity",
 ]
 
-# The modules of strategies load compiled loops: they are loaded when they are first asked for.
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _LARGEST_SHOWN: Final = 80
-
-
-class NoSuchStrategy(NotFound):
-    """No strategy that is installed has that name."""
-
-    code = "unknown_strategy"
 
 
 def find_strategy(name: str, folder: Path | None) -> Strategy[Any]:
@@ -50,35 +43,28 @@ def find_strategy(name: str, folder: Path | None) -> Strategy[Any]:
 
     Raises
     ------
-    NoSuchStrategy
+    UnknownStrategy
         None that is installed has that name.
     StrategyFileBroken, ImpureStrategy, NoStrategy, StrategyNameTaken
         A file that the operator installed cannot be used.
     """
-    from strategies.registry import SHIPPED, UnknownStrategy, find
-
     if _NAME.fullmatch(name):
         try:
             return find(name, folder=folder)
         except UnknownStrategy:
             pass
     message = f"There is no strategy {name[:_LARGEST_SHOWN]!r}."
-    raise NoSuchStrategy(message, f"There are: {', '.join(SHIPPED)}; see the list of strategies.")
+    raise UnknownStrategy(message, f"There are: {', '.join(SHIPPED)}; see the list of strategies.")
 
 
 def strategies(folder: Path | None) -> list[StrategyOut]:
     """Return what is installed, the shipped ones first."""
-    from strategies.registry import in_folder, shipped
-
     own = in_folder(folder) if folder is not None else ()
     return [described(one) for one in (*shipped(), *own)]
 
 
 def described(strategy: Strategy[Any]) -> StrategyOut:
     """Return a strategy as it is shown."""
-    from strategies.defining import timeframes_of
-    from strategies.registry import SHIPPED
-
     return StrategyOut(
         name=strategy.name,
         idea=strategy.summary,

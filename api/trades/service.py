@@ -44,20 +44,20 @@ async def trade_page(state: ApiState, caller: Caller, asked: TradeFilters) -> by
     question = page(filters, behind=behind is not None)
     values = {**filters, "at": at, "id": behind, "limit": asked.limit + 1}
     rows = await read_rows(state, caller.tenant_id, question, values)
-    shown = rows[: asked.limit]
+    shown = min(len(rows), asked.limit)
     following = b"null"
-    if len(rows) > asked.limit:
-        _, opened_at, trade_id = shown[-1]
-        following = b'"' + _cursor_behind(opened_at, trade_id) + b'"'
-    items = b",".join(row[0] or b"null" for row in shown)
+    if len(rows) > shown:
+        last = shown - 1
+        following = b'"' + _cursor_behind(rows.cell(last, 1), rows.cell(last, 2)) + b'"'
+    items = rows.joined(shown)
     sums = await asyncio.to_thread(_totals, state, caller, filters) if asked.totals else b"null"
     return b'{"items":[' + items + b'],"next_cursor":' + following + b',"totals":' + sums + b"}"
 
 
-def _cursor_behind(opened_at: bytes | None, trade_id: bytes | None) -> bytes:
+def _cursor_behind(opened_at: bytes, trade_id: bytes) -> bytes:
     """Return the cursor behind a row as the server sent it."""
-    at = datetime.fromisoformat((opened_at or b"").decode().strip('"'))
-    return write_cursor(at, UUID((trade_id or b"").decode())).encode()
+    at = datetime.fromisoformat(opened_at.decode().strip('"'))
+    return write_cursor(at, UUID(trade_id.decode())).encode()
 
 
 def _totals(state: ApiState, caller: Caller, filters: dict[str, Any]) -> bytes:

@@ -15,12 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from api.deps import Fresh, State
 from api.kit.problems import problems
+from api.spending import COSTLY
 from candela.audit.record import record
 from candela.billing.buying import end_at_once
 from candela.desk.export import write_export
 from candela.desk.leaving import Left, leave, note_payments_ended
 from candela.errors import CandelaError, NotAllowed
 from candela.identity.credentials import password_hash_of
+from candela.notify.mails import queue_mail
 
 if TYPE_CHECKING:
     from api.state import ApiState
@@ -78,7 +80,12 @@ class LeftShown(BaseModel):
     )
 
 
-@router.get("/me/export", responses=problems(403) | _SHOWN, response_class=StreamingResponse)
+@router.get(
+    "/me/export",
+    responses=problems(403) | _SHOWN,
+    response_class=StreamingResponse,
+    dependencies=[COSTLY],
+)
 def export_everything(caller: Fresh, state: State) -> StreamingResponse:
     """Download all data as a ZIP: each table as lines of JSON, and a manifest with digests.
 
@@ -147,6 +154,13 @@ def _leave(state: ApiState, caller: Caller, *, flatten: bool) -> Left:
             caller.user_id,
             clock=state.clock,
             detail=detail,
+        )
+        queue_mail(
+            session,
+            "leaving_confirmed",
+            user_id=caller.user_id,
+            clock=state.clock,
+            erased_at=left.erased_on,
         )
     return left
 

@@ -130,10 +130,16 @@ def test_paths_when_called_without_a_good_token_then_401_but_for_those_named_her
             assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("plan", ["active", "expired"])
 def test_ids_when_of_another_tenant_then_answered_like_ids_that_nobody_has(
-    api: Api, person: Person, bob: Tenant, fresh: Callable[[], None]
+    api: Api, person: Person, bob: Tenant, fresh: Callable[[], None], plan: str
 ) -> None:
-    """S01: 404 with the same body; ids in paths, of every route that has any."""
+    """S01: 404 with the same body; ids in paths, of every route that has any; also once lapsed."""
+    with api.database.connect() as connection:
+        connection.execute(
+            "UPDATE tenancy.subscriptions SET status = %s WHERE tenant_id = %s",
+            (plan, person.desk.user.tenant_id),
+        )
     theirs = ids_of(bob)
     probed = 0
     for operation in private(api):
@@ -194,6 +200,31 @@ def test_ids_in_bodies_and_queries_when_of_another_tenant_then_answered_like_abs
             said = f"{operation} {place}: {answers[0].text} / {answers[1].text}"
             assert answers[0].status_code >= 400, said
             assert same_but_for_ids(answers[0], answers[1], theirs, ABSENT), said
+
+
+def test_ids_in_queries_when_of_another_tenant_then_answered_like_absent_ones(
+    api: Api, person: Person, bob: Tenant, fresh: Callable[[], None]
+) -> None:
+    """S01: filters by bot, account or user: the same answer, and nothing of the other tenant."""
+    known = {"bot": bob.bot_id, "account": bob.account_id} | ids_of(bob)
+    app: Any = api.client.app
+    probed = 0
+    for operation in private(api):
+        item = app.openapi()["paths"][operation.path][operation.method]
+        names = [one["name"] for one in item.get("parameters", []) if one["in"] == "query"]
+        if operation.is_admins or operation.path_parameters:
+            continue
+        for name in known.keys() & names:
+            answers: list[Any] = []
+            for value in (str(known[name]), ABSENT):
+                fresh()
+                query = {**operation.query, name: value}
+                answers.append(send(api, operation, token=person.token, ids={}, query=query))
+            said = f"{operation} {name}: {answers[0].text} / {answers[1].text}"
+            assert same_but_for_ids(answers[0], answers[1], known, ABSENT), said
+            assert answers[0].status_code < 500, said
+            probed += 1
+    assert probed >= 10
 
 
 def test_paths_of_administrators_when_a_user_calls_them_then_403(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
+from candela.clock import FixedClock
+from candela.notify.mails import queue_mail
 from tests.fixtures.desk import count
 
 if TYPE_CHECKING:
@@ -140,6 +143,26 @@ def test_stats_when_asked_for_then_counted_over_all_tenants(admin: Person, perso
     assert (stats["users"], stats["active_bots"]) == (2, {"paper": 1})
     assert stats["users_by_plan"] == {"basic": 2}
     assert stats["trades_of_day"] == 0
+    assert (stats["mrr"], stats["webhooks_failed"], stats["mails_stuck"]) == (None, 0, 0)
+    desk = person.desk
+    late = desk.clock.now() - timedelta(minutes=16)
+    with desk.database.connect() as connection:
+        for day, plan, usd in ((1, "pro", 500), (2, "pro", 99), (2, "basic", "29.50")):
+            connection.execute(
+                "INSERT INTO billing.mrr_daily VALUES (make_date(2026, 3, %s), %s, 1, %s, now())",
+                (day, plan, usd),
+            )
+        for event, outcome in (("evt_1", "applied"), ("evt_2", "unknown_customer")):
+            connection.execute(
+                "INSERT INTO billing.events VALUES (%s, 'k', 'o', null, %s, %s, %s)",
+                (event, late, outcome, late),
+            )
+    with desk.session() as session:
+        for at in (late, desk.clock.now()):
+            kind, user = "password_changed", desk.user.user_id
+            queue_mail(session, kind, user_id=user, clock=FixedClock(at))
+    stats = admin.get("/admin/stats").json()
+    assert (stats["mrr"], stats["webhooks_failed"], stats["mails_stuck"]) == ("128.5", 1, 1)
 
 
 def test_log_of_the_platform_when_read_for_one_tenant_then_that_tenant_reads_so(

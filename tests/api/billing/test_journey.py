@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -167,6 +167,65 @@ def test_trial_when_somebody_sent_the_buyer_then_it_is_in_force_and_costs_nothin
     shop.tell_all()
     assert shop.row()["status"] == "active"
     assert len(me.get("/billing/payments").json()["items"]) == 1
+
+
+def told(shop: Shop, table: str = "mails") -> list[tuple[str, dict[str, Any]]]:
+    rows = sorted(shop.rows(f"notify.{table}"), key=lambda one: one["created_at"])
+    return [(one["kind"], one["params"]) for one in rows]
+
+
+def test_notices_when_a_plan_is_bought_unpaid_and_cancelled_then_each_is_told_once(
+    shop: Shop,
+) -> None:
+    me = shop.buyer()
+    shop.buy(me, "pro")
+    for event in shop.stripe.book.events[:]:
+        shop.tell(event | {"id": f"{event['id']}_again"})
+    assert told(shop) == told(shop, "notifications") == [("plan_changed", {"plan": "pro"})]
+    (customer,) = (one["id"] for one in shop.stripe.book.all("customer"))
+    shop.stripe.book.works[customer] = False
+    shop.pass_days(31)
+    shop.tell_all()
+    assert shop.row()["status"] == "past_due"
+    assert told(shop)[1:] == [("payment_failed", {"amount": "99", "currency": "usd"})]
+    shop.stripe.book.works[customer] = True
+    shop.pass_days(3)
+    shop.tell_all()
+    assert shop.row()["status"] == "active"
+    assert len(told(shop)) == 2, "it was in force all the time"
+    ends = shop.row()["period_end_at"].isoformat()
+    for _ in range(2):
+        me.post("/billing/cancel")
+        me.post("/billing/resume")
+    assert told(shop)[2:] == [("subscription_ends", {"plan": "pro", "ends_at": ends})]
+    me.post("/billing/cancel")
+    shop.pass_days(40)
+    shop.tell_all()
+    assert me.post("/billing/free").json()["plan"] == "free"
+    assert told(shop)[3:] == [("plan_changed", {"plan": "free"})]
+    assert told(shop, "notifications") == told(shop)
+
+
+def test_checkout_when_its_key_comes_again_then_the_same_page_and_no_other(shop: Shop) -> None:
+    me = shop.buyer()
+    key = {"idempotency-key": "key-of-the-first-try"}
+    first = me.post("/billing/checkout", json={"plan": "basic"}, headers=key)
+    again = me.post("/billing/checkout", json={"plan": "basic"}, headers=key)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert len(shop.stripe.book.all("checkout.session")) == 1
+    other = me.post("/billing/checkout", json={"plan": "pro"}, headers=key)
+    assert other.json()["code"] == "idempotency_key_reused"
+    shop.stripe.press(first.json()["url"], "pay")
+    shop.tell_all()
+    cancelled = [me.post("/billing/cancel", headers={"idempotency-key": f"end-{n}-end"})
+                 for n in (1, 1)]  # fmt: skip
+    assert [one.json()["status"] for one in cancelled] == ["cancelled", "cancelled"]
+    resumed = [me.post("/billing/resume", headers={"idempotency-key": "resume-1"})
+               for _ in range(2)]  # fmt: skip
+    # Without its key the second one would be refused: nothing is cancelled any more.
+    assert [one.json()["status"] for one in resumed] == ["active", "active"]
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,9 @@ def test_key_when_unfit_then_refused_with_the_reason_and_destroyed(
         made = person.post("/keys/exchange", json=given(key, secret if rights else "not-" + secret))
     assert (made.status_code, made.json()["state"]) == (201, "refused")
     assert made.json()["reason"].startswith(code)
+    for table in ("mails", "notifications"):
+        told = rows(api, f"SELECT kind, params ->> 'reason' FROM notify.{table}")
+        assert told == [("key_refused", made.json()["reason"])]
     assert rows(api, "SELECT sealed FROM tenancy.secrets") == [(b"",)]
     opened = person.post(
         "/accounts", json={"mode": "live", "name": "main", "key_id": made.json()["key_id"]}

@@ -14,7 +14,7 @@ from api.limiting.limits import LIMITS, Limiter, Limits, Rule
 from api.limiting.redislink import RedisLink
 from api.opening import ApiParts, state_opener
 from api.state import ApiOptions
-from tests.fixtures.api import SIGNING, Api
+from tests.fixtures.api import SIGNING, Api, Person
 
 if TYPE_CHECKING:
     from candela.clock import FixedClock
@@ -28,6 +28,7 @@ FEW = Limits(
         "basic": {"read": Rule("read", 3), "write": Rule("write", 2), "costly": Rule("costly", 1)},
     },
     address=Rule("address", 4),
+    login=Rule("login", 2),
 )
 
 
@@ -102,6 +103,34 @@ def test_s18_tenant_beyond_its_plan_is_told_to_wait_and_others_are_not(narrow: A
     # Of another class, and of nobody: health is asked by machines.
     assert person.post("/events/tickets").status_code in {201, 503}
     assert {narrow.client.get("/health/live").status_code for _ in range(9)} == {200}
+
+
+def test_s18_what_costs_has_a_budget_of_its_own_and_reads_go_on(narrow: Api) -> None:
+    person = narrow.person()
+    answers = [person.get("/users/me/export") for _ in range(2)]
+    assert [one.status_code for one in answers] == [200, 429]
+    assert "class costly" in answers[1].json()["detail"]
+    assert 0 < int(answers[1].headers["retry-after"]) <= 60
+    assert person.get("/bots").status_code == 200
+
+
+def test_s18_logins_of_one_address_are_fewer_than_its_other_requests(narrow: Api) -> None:
+    body = {"email": "nobody@example.com", "password": "a password of nobody"}
+    answers = [narrow.client.post("/api/v1/auth/login", json=body) for _ in range(3)]
+    assert [one.status_code for one in answers] == [401, 401, 429]
+    assert "class login" in answers[2].json()["detail"]
+    assert narrow.client.get("/api/v1/billing/plans").status_code == 200
+
+
+def test_s18_token_has_half_of_its_tenants_budget_and_its_owner_the_rest(narrow: Api) -> None:
+    person = narrow.person()
+    # With "basic" a token reads; half of three requests is one.
+    made = person.post("/tokens", json={"name": "bot", "scopes": ["read"]})
+    assert made.status_code == 201, made.text
+    program = Person(person.client, person.desk, made.json()["token"])
+    assert [program.get("/bots").status_code for _ in range(3)] == [200, 429, 429]
+    # What was refused was not taken from the tenant.
+    assert [person.get("/bots").status_code for _ in range(3)] == [200, 200, 429]
 
 
 def test_s18_tokens_that_are_tried_are_counted_for_their_address(narrow: Api) -> None:

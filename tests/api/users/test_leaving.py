@@ -87,10 +87,13 @@ def test_leaving_when_the_password_is_right_then_all_stops_at_once(
     told = answer.json()
     assert (told["bots_stopped"], told["keys_destroyed"], told["keys_waiting"]) == (1, 1, 0)
     assert told["subscription_ended"]
+    told_at = (NOW + timedelta(days=30)).isoformat()
     assert person.get("/accounts").status_code == 401
     with person.desk.session() as session:
         row = session.row("SELECT sealed, dead_reason FROM tenancy.secrets", {})
         bots = session.row("SELECT wanted FROM trading.bots", {})
+        mails = session.rows("SELECT kind, params FROM notify.mails", {})
+    assert mails == [{"kind": "leaving_confirmed", "params": {"erased_at": told_at}}]
     assert row == {"sealed": b"", "dead_reason": "its owner left"}
     assert bots == {"wanted": "stopped"}
     assert made.status_code == 201
