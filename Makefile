@@ -53,7 +53,10 @@ sql: $(BUILT) ## Lint the schema and the queries
 
 secrets: $(BUILT) ## Look for secrets in every tracked file, offline
 	@$(FILES) ':!tests' | xargs -0 $(FIND_SECRETS) \
-		--exclude-secrets '^(password|secret|text|scram-sha-256|URL .secret.)$$'
+		--exclude-secrets '^(password|secret|text|scram-sha-256|URL .secret.|\w{4}\.\.\.)$$' \
+		--exclude-secrets '^(correct horse battery staple|three unlikely words)$$' \
+		--exclude-secrets '^(not the right one|some other words|23456789[A-Za-z]+)$$' \
+		--exclude-secrets '^(sk-proj-0123456789abcdef|q0p8GkqL\w+|vmPUZE6m\w+|NhqPtmdS\w+)$$'
 	@$(FILES) tests | xargs -0 $(FIND_SECRETS) --exclude-secrets '^eyJhbGciOiJIUzI1NiJ9\.eyJzdWIi' \
 		--disable-plugin KeywordDetector --disable-plugin BasicAuthDetector \
 		--disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString

@@ -9,11 +9,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 from candela.errors import ConfigError, NotAllowed
-from candela.gates import Gate, ask, first_refusal
+from candela.gates import Fact, Gate, ask, first_refusal, holds
 from candela.money import EXACT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
 __all__ = [
@@ -172,6 +172,24 @@ PLANS: Final[Mapping[PlanName, Entitlements]] = MappingProxyType(
         ),
     }
 )
+
+
+# The limit of each gate that a larger plan moves, by the name of the gate.
+_LIMITS: Final[Mapping[str, Callable[[Entitlements], Fact]]] = MappingProxyType(
+    {
+        "plan_mode": lambda plan: plan.modes,
+        "plan_active_bots": lambda plan: plan.active_bots,
+        "plan_symbols": lambda plan: plan.symbols,
+        "plan_trades_per_day": lambda plan: plan.trades_per_day,
+        "plan_stake": lambda plan: plan.payout_stake_cap,
+        "plan_capital": lambda plan: plan.spot_capital_cap,
+        "plan_timeframes": lambda plan: None if plan.multi_timeframe else 1,
+        "plan_backtests_per_month": lambda plan: plan.backtests_per_month,
+        "plan_history_days": lambda plan: plan.history_days,
+    }
+)
+
+_NOT_USED_UP: Final = ("plan_mode", "plan_timeframes", "plan_history_days", "plan_stake")
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +367,19 @@ def refuse_beyond(gates: Iterable[Gate]) -> None:
     """
     refused = first_refusal(gates)
     if refused is not None:
-        raise PlanLimitReached(refused.words, "Take a larger plan, or free what is in use.")
+        raise PlanLimitReached(refused.words, _way_out(refused))
+
+
+def _way_out(refused: Gate) -> str:
+    """Return what to do: the smallest plan that would have let the gate pass, by name."""
+    limit_of = _LIMITS.get(refused.name)
+    if limit_of is None:
+        return "Take a larger plan, or free what is in use."
+    for plan in PLANS.values():
+        if refused.rule != "within" and holds(refused.value, refused.rule, limit_of(plan)):
+            way = f"The plan {plan.plan} includes it"
+            return f"{way}." if refused.name in _NOT_USED_UP else f"{way}; or free what is in use."
+    return "No plan includes it: free what is in use."
 
 
 def _force(name: PlanName, *, in_force: bool) -> Gate:

@@ -15,8 +15,8 @@ __all__ = ["KEY_NAME", "MASK", "know", "redact"]
 MASK: Final = "***"
 
 _KEY = (
-    r"(?:(?:api[_-]?key|access[_-]?key|private[_-]?key|secret|passphrase|password|passwd|token|ticket|"
-    r"signature|credential|authorization|cookie)[\w-]{0,40}|(?<![a-z])sign(?![a-z]))"
+    r"(?:(?:api[_-]?key|access[_-]?key|private[_-]?key|secret|passphrase|password|passwd|token|"
+    r"ticket|signature|credential|authorization|cookie)[\w-]{0,40}|(?<![a-z])sign(?![a-z]))"
 )
 KEY_NAME: Final = re.compile(_KEY, re.IGNORECASE)
 """Names of fields whose content is secret."""

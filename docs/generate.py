@@ -283,7 +283,15 @@ def api_page() -> str:
     return page(_NOTE)
 
 
+def asvs_page() -> str:
+    """Return the page of the security requirements and the tests that hold them."""
+    from docs.asvs_page import page
+
+    return page(_NOTE)
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
+    "asvs.md": asvs_page,
     "api.md": api_page,
     "errors.md": errors_page,
     "settings.md": settings_page,

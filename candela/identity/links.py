@@ -45,6 +45,7 @@ class LinkSpent(StrategyError):
     """The link was used, has ended, was replaced, is for something else, or never was."""
 
     code = "link_spent"
+    field = "body.token"
 
     def __init__(self) -> None:
         super().__init__(

@@ -41,6 +41,7 @@ class WeakPassword(StrategyError):
     """The password is too short, too long, or among the first that are guessed."""
 
     code = "weak_password"
+    field = "body.password"
 
 
 @dataclass(frozen=True, slots=True)
