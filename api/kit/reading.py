@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 from weakref import WeakKeyDictionary
 
 from psycopg import AsyncClientCursor
+from psycopg.errors import DuplicatePreparedStatement
 from starlette.responses import JSONResponse
 
 from candela.errors import CandelaError
@@ -130,7 +132,9 @@ async def read_rows(
         if isinstance(asked, Reading):
             kept = _KEPT.setdefault(connection, set())
             if asked.name not in kept:
-                await cursor.execute(asked.preparing)
+                # A request that was given up may have left the plan without saying so.
+                with suppress(DuplicatePreparedStatement):
+                    await cursor.execute(asked.preparing)
                 kept.add(asked.name)
             await cursor.execute(asked.asking, given)
         else:
