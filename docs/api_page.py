@@ -53,8 +53,10 @@ def page(note: str) -> str:
             )
     count = sum(len(found) for found in rows.values())
     parts = [
-        "# The API\n\n" + note + f"{count} routes below `{PREFIX}`, also as an OpenAPI document at"
-        f" `{PREFIX}/openapi.json` with every field, example and error. "
+        "# The API\n\n"
+        + note
+        + f"{count} routes; all but some older paths lie below `{PREFIX}`. The OpenAPI document at"
+        f" `{PREFIX}/openapi.json` has every field, example and error. "
         "[Use the API](../howto/use-the-api.md) is the way in."
     ]
     for tag, found in rows.items():

@@ -32,8 +32,8 @@ class RedisRefused(Exception):
 class RedisLink:
     """Send commands and await their answers, many at a time over one connection.
 
-    redis-py takes about 150 us of a core for a command, this about 30: it is on the way of every
-    request. It speaks what scripts answer: numbers, texts, and lists of them.
+    It is on the way of every request, where a client for all that Redis can do costs more than the
+    answer is worth. It speaks what scripts answer: numbers, texts, and lists of them.
 
     Parameters
     ----------
